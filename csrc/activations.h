@@ -1,0 +1,83 @@
+/* exp, tanh, sigmoid and ReLU of a vector. Largest errors, in units in the last place of the result, as
+ * tests/test_activations.py finds them over its stored set, stand above each function. NaN gives NaN.
+ */
+#ifndef FASTRNN_ACTIVATIONS_H
+#define FASTRNN_ACTIVATIONS_H
+
+#include "simd.h"
+
+/* ln 2 in two parts: LN2_HIGH has so few bits that n·LN2_HIGH is exact for every exponent n. */
+#if defined(FR_REAL_F32)
+#define LN2_HIGH 0x1.62ep-1f
+#define LN2_LOW 0x1.0bfbe8p-15f
+#define ROUNDER 0x1.8p23f  /* x + ROUNDER - ROUNDER rounds x to an integer */
+#define EXP_LOWEST -104.0f /* exp is 0 below */
+#define EXP_HIGHEST 89.0f  /* exp overflows above */
+#define TANH_FLAT 10.0f    /* tanh is 1 above */
+#else
+#define LN2_HIGH 0x1.62e42fep-1
+#define LN2_LOW 0x1.f473de6af278fp-30
+#define ROUNDER 0x1.8p52
+#define EXP_LOWEST -746.0
+#define EXP_HIGHEST 710.0
+#define TANH_FLAT 20.0
+#endif
+
+/* x = n·ln 2 + r with integer n and |r| <= ln(2)/2; n comes as an integer vector, e^r - 1 as a value. */
+typedef struct {
+    ivec n;
+    vec expm1_r;
+} reduced;
+
+INLINE reduced reduce(vec x) {
+    const vec shifted = fma_(x, splat((real)1.4426950408889634), splat((real)ROUNDER)); /* x / ln 2, rounded */
+    const vec n = shifted - splat((real)ROUNDER);
+    const vec r = fma_(n, splat((real)-LN2_LOW), fma_(n, splat((real)-LN2_HIGH), x));
+    /* e^r - 1 = r + r²·(1/2! + r/3! + r²/4! + ...), cut where the rest is under half an ulp */
+#if defined(FR_REAL_F32)
+    vec p = splat((real)(1.0 / 5040));
+#else
+    vec p = splat(1.0 / 6227020800);
+    p = fma_(p, r, splat(1.0 / 479001600));
+    p = fma_(p, r, splat(1.0 / 39916800));
+    p = fma_(p, r, splat(1.0 / 3628800));
+    p = fma_(p, r, splat(1.0 / 362880));
+    p = fma_(p, r, splat(1.0 / 40320));
+    p = fma_(p, r, splat(1.0 / 5040));
+#endif
+    p = fma_(p, r, splat((real)(1.0 / 720)));
+    p = fma_(p, r, splat((real)(1.0 / 120)));
+    p = fma_(p, r, splat((real)(1.0 / 24)));
+    p = fma_(p, r, splat((real)(1.0 / 6)));
+    p = fma_(p, r, splat((real)0.5));
+    return (reduced){.n = to_bits(shifted) - to_bits(splat((real)ROUNDER)), .expm1_r = fma_(p, r * r, r)};
+}
+
+/* 2^n for n within the exponents of normal numbers */
+INLINE vec power_of_two(ivec n) { return from_bits((ivec)((uvec)(n + EXPONENT_BIAS) << MANTISSA_BITS)); }
+
+/* e^x, 1.0 ulp (f32) and 1.0 ulp (f64) */
+INLINE vec exp_(vec x) {
+    const reduced a = reduce(min_(splat((real)EXP_HIGHEST), max_(splat((real)EXP_LOWEST), x)));
+    const ivec half = a.n >> 1; /* 2^n itself may be subnormal or infinite: scale in two steps */
+    return (a.expm1_r + splat(1)) * power_of_two(half) * power_of_two(a.n - half);
+}
+
+/* tanh x = -E / (E + 2) with E = e^(-2|x|) - 1, and the sign of x: no cancellation near 0 */
+INLINE vec tanh_(vec x) {
+    const vec u = max_(splat((real)(-2 * TANH_FLAT)), splat(-2) * abs_(x));
+    const reduced a = reduce(u);
+    const vec power = power_of_two(a.n);
+    const vec e = fma_(power, a.expm1_r, power - splat(1));
+    return with_sign(abs_(e / (e + splat(2))), x);
+}
+
+/* sigmoid x = 1 / (1 + e^-x) = e^x / (1 + e^x): whichever has the exponential of -|x| */
+INLINE vec sigmoid_(vec x) {
+    const vec e = exp_(splat(0) - abs_(x));
+    return if_negative(x, e, splat(1)) / (splat(1) + e);
+}
+
+INLINE vec relu_(vec x) { return max_(splat(0), x); }
+
+#endif

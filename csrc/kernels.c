@@ -1,0 +1,56 @@
+/* All kernels for one ISA and one element type. setup.py compiles this file once for each pair, with
+ * -DFR_ISA_… -DFR_REAL_… and -DFR_TABLE=<the symbol that dispatch.c names>; the table is all it exports.
+ */
+#include "fastrnn.h"
+
+#include "activations.h"
+#include "cells/elman.h"
+#include "cells/epilogue.h"
+#include "cells/lstm.h"
+#include "denormals.h"
+
+#define FORWARD_EPILOGUE(name, gates, states, saves_gates) name##_forward,
+#define BACKWARD_EPILOGUE(name, gates, states, saves_gates) name##_backward,
+static const forward_epilogue forward_epilogues[FR_CELL_COUNT] = {FR_CELLS(FORWARD_EPILOGUE)};
+static const backward_epilogue backward_epilogues[FR_CELL_COUNT] = {FR_CELLS(BACKWARD_EPILOGUE)};
+
+#include "sequence.h"
+
+static void forward_flushed(const fr_problem *p, const fr_weights *w, const fr_forward_args *args) {
+    const fp_mode before = flush_denormals();
+    forward(p, w, args);
+    restore_mode(before);
+}
+
+static void backward_flushed(const fr_problem *p, const fr_weights *w, const fr_backward_args *args) {
+    const fp_mode before = flush_denormals();
+    backward(p, w, args);
+    restore_mode(before);
+}
+
+#define APPLY(function) \
+    for (int64_t j = 0; j < n; j += LANES) store_n(out + j, function(load_n(in + j, n - j)), n - j)
+
+static void apply(fr_function function, int64_t n, const void *x, void *y) {
+    const real *in = x;
+    real *out = y;
+    switch (function) {
+    case FR_EXP: APPLY(exp_); break;
+    case FR_TANH: APPLY(tanh_); break;
+    case FR_SIGMOID: APPLY(sigmoid_); break;
+    case FR_RELU: APPLY(relu_); break;
+    case FR_FUNCTION_COUNT: break;
+    }
+}
+
+extern const fr_kernels FR_TABLE;
+const fr_kernels FR_TABLE = {
+    .lanes = LANES,
+    .packed_size = packed_size,
+    .pack = pack,
+    .forward_workspace = forward_workspace,
+    .forward = forward_flushed,
+    .backward_workspace = backward_workspace,
+    .backward = backward_flushed,
+    .apply = apply,
+};

@@ -1,0 +1,103 @@
+"""The extensions, and which ISAs the kernels are compiled for. Everything else is in pyproject.toml.
+
+``csrc/kernels.c`` is compiled once for each ISA and element type, each time with that ISA's flags; no other
+file sees those flags, so that the library runs on any CPU of the family and chooses at import.
+
+FASTRNN_SANITIZE=1 builds with the address and undefined-behaviour sanitizers and Cython's bounds checks.
+"""
+
+import os
+import platform
+import sysconfig
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+X86 = {
+    "base": [],
+    "avx2": ["-mavx2", "-mfma"],
+    "avx512": ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mprefer-vector-width=512"],
+}
+ARM = {"base": [], "neon": []}
+REALS = ("f32", "f64")
+
+SANITIZE = os.environ.get("FASTRNN_SANITIZE") == "1"
+# NaN and infinities keep their meaning (no -ffast-math), and a multiply-add is fused only where the code says so.
+OPTIMISE = ["-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
+WARN = ["-Wall", "-Wextra", "-Wno-unused-function"]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g", "-O1"] if SANITIZE else ["-g0"]
+
+
+def isas() -> dict[str, list[str]]:
+    """Return the ISAs of the target machine and their compiler flags."""
+    target = f"{sysconfig.get_platform()} {platform.machine()}".lower()
+    if "universal2" in target:
+        return {"base": []}
+    if "arm64" in target or "aarch64" in target:
+        return ARM
+    if "x86_64" in target or "amd64" in target:
+        return X86
+    return {"base": []}
+
+
+class BuildKernels(build_ext):
+    """Compile kernels.c for every ISA and element type, and link the objects into ``_kernels``."""
+
+    def build_extension(self, ext: Extension) -> None:
+        if ext.name == "fastrnn._kernels":
+            ext.extra_objects = [*ext.extra_objects, *self.kernel_objects(ext)]
+        super().build_extension(ext)
+
+    def kernel_objects(self, ext: Extension) -> list[str]:
+        objects: list[str] = []
+        for isa, flags in isas().items():
+            for real in REALS:
+                macros = [
+                    (f"FR_ISA_{isa.upper()}", "1"),
+                    (f"FR_REAL_{real.upper()}", "1"),
+                    ("FR_TABLE", f"fr_kernels_{isa}_{real}"),
+                ]
+                objects += self.compiler.compile(
+                    ["csrc/kernels.c"],
+                    output_dir=str(Path(self.build_temp) / f"{isa}_{real}"),
+                    macros=macros,
+                    include_dirs=ext.include_dirs,
+                    extra_postargs=[*OPTIMISE, *WARN, *SANITIZERS, *flags],
+                    depends=ext.depends,
+                )
+        return objects
+
+
+def extensions() -> list[Extension]:
+    """Return the two extension modules."""
+    headers = [str(path) for path in sorted(Path("csrc").rglob("*.[ch]"))]
+    common = {
+        "include_dirs": ["csrc"],
+        "depends": headers,
+        "extra_compile_args": [*OPTIMISE, *SANITIZERS],
+        "extra_link_args": SANITIZERS,
+    }
+    have = [(f"FR_HAVE_{isa.upper()}", "1") for isa in isas() if isa != "base"]
+    sources = ["src/fastrnn/_kernels.pyx", "csrc/dispatch.c", "csrc/fingerprint.c"]
+    return [
+        Extension("fastrnn._blas", ["src/fastrnn/_blas.pyx"], **common),
+        Extension("fastrnn._kernels", sources, define_macros=have, **common),
+    ]
+
+
+setup(
+    ext_modules=cythonize(
+        extensions(),
+        compiler_directives={
+            "language_level": "3",
+            "boundscheck": SANITIZE,
+            "initializedcheck": False,
+            "cdivision": True,
+            "freethreading_compatible": True,
+            "embedsignature": True,
+        },
+    ),
+    cmdclass={"build_ext": BuildKernels},
+)

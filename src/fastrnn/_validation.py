@@ -1,0 +1,90 @@
+"""Checks of what users pass: every message names the argument, what was expected and what came."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+Array = NDArray[Any]
+Seed = int | np.random.Generator | None
+
+
+def as_generator(seed: Seed) -> np.random.Generator:
+    """Return a random generator: the one given, or a new one from an int, or from fresh entropy for None."""
+    if seed is None or isinstance(seed, np.random.Generator):
+        return np.random.default_rng(seed)
+    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0:
+        return np.random.default_rng(int(seed))
+    raise TypeError(f"seed: expected None, an int >= 0 or a numpy.random.Generator, got {seed!r}")
+
+
+def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return float32 or float64."""
+    try:
+        result = np.dtype(dtype)
+    except TypeError:
+        result = np.dtype(object)
+    if result not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype: expected 'float32' or 'float64', got {dtype!r}")
+    return result
+
+
+def positive_int(name: str, value: int) -> int:
+    """Return a size as a Python int of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name}: expected an int, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{name}: expected at least 1, got {value}")
+    return int(value)
+
+
+def a_bool(name: str, value: bool) -> bool:
+    """Return a flag as a Python bool."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected True or False, got {value!r}")
+    return bool(value)
+
+
+def positive_float(name: str, value: float, *, below: float = math.inf, zero: bool = False) -> float:
+    """Return a finite float above 0 (or from 0 on) and below a limit."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: expected a number, got {value!r}")
+    if not ((value > 0 or (zero and value == 0)) and value < below):
+        limit = f" and < {below:g}" if below < math.inf else ""
+        raise ValueError(f"{name}: expected a finite number {'>=' if zero else '>'} 0{limit}, got {value!r}")
+    return float(value)
+
+
+def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
+    """Return a name that is among those allowed."""
+    if value not in allowed:
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, allowed))}, got {value!r}")
+    return value
+
+
+def as_real(name: str, value: ArrayLike, dtype: DTypeLike, *, copy: bool | None = None) -> Array:
+    """Return a C-contiguous array of a real dtype; the caller's own array where it is one already.
+
+    ``copy=True`` always copies. Complex, text and object arrays are refused, and ragged lists.
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected one rectangular array, got parts of different shapes") from error
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    return np.array(array, dtype=dtype, order="C", copy=copy)
+
+
+def expect_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
+    """Raise unless the array has exactly this shape."""
+    if array.shape != shape:
+        raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
+
+
+def expect_features(name: str, array: Array, features: int, ndims: Sequence[int], axes: str) -> None:
+    """Raise unless the last axis has the right size and there is a right number of axes."""
+    if array.ndim not in ndims or array.shape[-1] != features:
+        raise ValueError(f"{name}: expected shape {axes} with {features} features, got {array.shape}")

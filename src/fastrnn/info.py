@@ -1,0 +1,44 @@
+"""What this installation is and runs on."""
+
+import os
+import platform
+import sys
+from typing import TextIO
+
+import numpy as np
+import scipy
+
+from fastrnn import _blas, _kernels
+
+
+def config() -> dict[str, str]:
+    """Return versions, the instructions chosen, BLAS and thread counts."""
+    from fastrnn import __version__  # noqa: PLC0415 - defined by the package that imports this module
+
+    blas = scipy.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    threads = {name: os.environ[name] for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS") if name in os.environ}
+    return {
+        "fastrnn": __version__,
+        "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "instructions": f"{_kernels.ISA} (this CPU runs {', '.join(_kernels.ISAS)}; compiled in: "
+        f"{', '.join(_kernels.COMPILED_ISAS)}; FASTRNN_ISA overrides)",
+        "BLAS": f"{blas.get('name', 'unknown')} {blas.get('version', '')}, through SciPy, {_blas.INTEGER_BITS}-bit integers",
+        "kernel threads": "1 (the caller's)",
+        "BLAS threads": ", ".join(f"{k}={v}" for k, v in threads.items()) or f"BLAS's default, up to {_usable_cpus()}",
+        "CPUs": f"{_usable_cpus()} usable of {os.cpu_count()}",
+    }
+
+
+def _usable_cpus() -> int:
+    """Return how many CPUs this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def show_config(file: TextIO | None = None) -> None:
+    """Print versions, the instructions chosen, BLAS and thread counts."""
+    entries = config()
+    width = max(map(len, entries))
+    for name, value in entries.items():
+        print(f"{name:{width}}  {value}", file=file or sys.stdout)

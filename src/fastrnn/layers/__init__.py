@@ -1,0 +1,13 @@
+"""What a person composes. Each layer casts and checks its input, and leaves the numbers to the kernels and BLAS."""
+
+from fastrnn.layers.activations import ReLU, Sigmoid, Softmax, Tanh
+from fastrnn.layers.base import Gradients, Layer, Tape
+from fastrnn.layers.dense import Linear
+from fastrnn.layers.recurrent import LSTM, RNN, Elman, Recurrent
+from fastrnn.layers.sequential import Sequential
+from fastrnn.layers.stream import ModelStream
+
+__all__ = [
+    "LSTM", "RNN", "Elman", "Gradients", "Layer", "Linear", "ModelStream", "ReLU", "Recurrent", "Sequential",
+    "Sigmoid", "Softmax", "Tanh", "Tape",
+]  # fmt: skip

@@ -1,0 +1,73 @@
+"""Activations as layers of their own: tanh, sigmoid, ReLU, softmax. No parameters; any shape."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import softmax
+
+from fastrnn import _kernels
+from fastrnn._validation import as_real, expect_shape
+from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
+
+
+def _as_float(name: str, value: ArrayLike) -> Array:
+    """Return float64 for float64 input, float32 for any other real input."""
+    double = getattr(value, "dtype", None) == np.float64
+    return as_real(name, value, np.float64 if double else np.float32)
+
+
+class _Elementwise(Layer):
+    """y = φ(x), with φ' written in y."""
+
+    def forward(self, x: ArrayLike, state: State = None) -> tuple[Array, None]:  # noqa: ARG002
+        """Return ``(φ(x), None)``."""
+        x = _as_float("x", x)
+        y = np.empty_like(x)
+        _kernels.apply(type(self).__name__.lower(), x, y)
+        return y, None
+
+    def record(self, x: ArrayLike, state: State = None) -> tuple[Array, None, Tape]:  # noqa: ARG002
+        """Return ``(φ(x), None, tape)``."""
+        y, _ = self.forward(x)
+        return read_only(y), None, self._tape(y)
+
+    def backward(self, tape: Tape, grad_output: ArrayLike, grad_state: State = None) -> Gradients:  # noqa: ARG002
+        """dx = dy ∘ φ'(x)."""
+        y = self._open(tape)
+        dy = as_real("grad_output", grad_output, y.dtype)
+        expect_shape("grad_output", dy, y.shape)
+        return Gradients(self._grad_x(y, dy))
+
+    def _grad_x(self, y: Array, dy: Array) -> Array:
+        raise NotImplementedError
+
+
+class Tanh(_Elementwise):
+    """Hyperbolic tangent; tanh' = 1 - y²."""
+
+    def _grad_x(self, y: Array, dy: Array) -> Array:
+        return dy * (1 - y * y)
+
+
+class Sigmoid(_Elementwise):
+    """σ(x) = 1 / (1 + e^-x); σ' = y(1 - y) <= 1/4."""
+
+    def _grad_x(self, y: Array, dy: Array) -> Array:
+        return dy * (y * (1 - y))
+
+
+class ReLU(_Elementwise):
+    """max(x, 0); the slope at 0 is 0."""
+
+    def _grad_x(self, y: Array, dy: Array) -> Array:
+        return dy * (y > 0)
+
+
+class Softmax(_Elementwise):
+    """y_k = e^{x_k} / Σ_j e^{x_j} over the last axis; dx_k = y_k (dy_k - Σ_j dy_j y_j)."""
+
+    def forward(self, x: ArrayLike, state: State = None) -> tuple[Array, None]:  # noqa: ARG002
+        """Return ``(softmax(x), None)``."""
+        return softmax(_as_float("x", x), axis=-1), None
+
+    def _grad_x(self, y: Array, dy: Array) -> Array:
+        return y * (dy - (dy * y).sum(axis=-1, keepdims=True))

@@ -1,0 +1,189 @@
+"""The protocol that every layer follows, and what its methods hand on.
+
+A layer holds parameters and nothing else: what backward needs travels in an explicit `Tape`, so one layer can
+be used by many threads, and a tape can be played backwards twice.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastrnn import _kernels
+from fastrnn._validation import as_real, expect_shape
+
+if TYPE_CHECKING:
+    from fastrnn.layers.stream import LayerStream
+
+Array = NDArray[Any]
+State = Any  # None for stateless layers; an array, or a tuple of arrays, for the others
+Shapes = Iterator[tuple[str, tuple[int, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """What one `record` leaves for one layer's `backward`.
+
+    Attributes
+    ----------
+    layer : Layer
+        Whose tape it is.
+    saved : object
+        The layer's own; never changed after recording.
+    fingerprint : int
+        Digest of the parameters at the time of recording.
+    """
+
+    layer: "Layer"
+    saved: Any
+    fingerprint: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gradients:
+    """What `backward` returns.
+
+    Attributes
+    ----------
+    x : ndarray
+        dE/dx, shaped like the input.
+    state : ndarray, tuple of ndarray or None
+        dE/d(initial state), in the form of the layer's state.
+    parameters : dict
+        dE/d(parameter) by the names of `Layer.parameters`.
+    """
+
+    x: Array
+    state: State = None
+    parameters: dict[str, Array] = field(default_factory=dict)
+
+
+class Layer(ABC):
+    """Base of all layers.
+
+    A layer of one's own defines `record` and `backward`, and if it has parameters puts them into
+    ``self._parameters`` and yields their shapes from `parameter_shapes`. Whatever is not defined here
+    follows from these.
+
+    Attributes
+    ----------
+    dtype : numpy.dtype or None
+        Of parameters and output; None for layers that take on that of their input.
+    recurrent : bool
+        Whether the first axis of the input is time.
+    """
+
+    dtype: np.dtype[Any] | None = None
+    recurrent = False
+    _parameters: Mapping[str, Array] = {}
+
+    # ---- the protocol ----
+
+    @abstractmethod
+    def record(self, x: ArrayLike, state: State = None) -> tuple[Array, State, Tape]:
+        """Return ``(output, final state, tape)``; the output is read-only, as the tape may share it."""
+
+    @abstractmethod
+    def backward(self, tape: Tape, grad_output: ArrayLike, grad_state: State = None) -> Gradients:
+        """Return the gradients of a loss, given its gradients by the output and by the final state."""
+
+    def forward(self, x: ArrayLike, state: State = None) -> tuple[Array, State]:
+        """Return ``(output, final state)`` and keep nothing: `record` without the tape."""
+        output, state, _ = self.record(x, state)
+        return output, state
+
+    def __call__(self, x: ArrayLike) -> Any:
+        """Return the output alone; recurrent layers return ``(output, state)``."""
+        return self.forward(x)[0]
+
+    def stream(self, state: State = None) -> "LayerStream":
+        """Return a runner that takes the input step by step and carries the state."""
+        from fastrnn.layers.stream import ForwardStream  # noqa: PLC0415 - stream.py needs this module
+
+        return ForwardStream(self, state)
+
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, as JSON can hold them, to build the same layer again."""
+        return {}
+
+    def output_size(self, input_size: int) -> int:
+        """Return the number of output features; raise ValueError if the layer can't take ``input_size``."""
+        return input_size
+
+    # ---- parameters ----
+
+    @classmethod
+    def parameter_shapes(cls, config: Mapping[str, Any]) -> Shapes:  # noqa: ARG003
+        """Yield the name and shape of each parameter of a layer with this `config`, allocating nothing."""
+        return iter(())
+
+    def parameters(self) -> dict[str, Array]:
+        """Return the parameters by name: the layer's own arrays, which may be changed in place."""
+        return dict(self._parameters)
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return copies of the parameters by name."""
+        return {name: array.copy() for name, array in self.parameters().items()}
+
+    def load_state_dict(self, state_dict: Mapping[str, ArrayLike]) -> None:
+        """Copy parameters in, all or none.
+
+        Raises
+        ------
+        ValueError
+            If a name is missing or unknown, or a shape differs.
+        TypeError
+            If a value is not made of real numbers.
+        """
+        own = self.parameters()
+        missing, unknown = sorted(own.keys() - state_dict.keys()), sorted(state_dict.keys() - own.keys())
+        if missing or unknown:
+            raise ValueError(f"state_dict: missing {missing}, unknown {unknown}; this layer has {list(own)}")
+        new = {name: as_real(name, state_dict[name], array.dtype) for name, array in own.items()}
+        for name, array in own.items():
+            expect_shape(name, new[name], array.shape)
+        for name, array in own.items():
+            array[...] = new[name]
+
+    def fingerprint(self) -> int:
+        """Return a digest of the parameters' values."""
+        return _kernels.fingerprint(self.parameters().values())
+
+    def multiplications(self) -> int:
+        """Return how many products with weights one step of one sequence takes (biases are added only)."""
+        return sum(array.size for array in self.parameters().values() if array.ndim == 2)
+
+    # ---- for those who write layers ----
+
+    def _tape(self, saved: Any) -> Tape:
+        return Tape(self, saved, self.fingerprint())
+
+    def _open(self, tape: Tape) -> Any:
+        """Return what was saved, if this tape is this layer's and the parameters are still those."""
+        if not isinstance(tape, Tape) or tape.layer is not self:
+            raise ValueError(f"tape: expected one that this {type(self).__name__} recorded, got {tape!r:.80}")
+        if tape.fingerprint != self.fingerprint():
+            raise RuntimeError("tape: the parameters have changed since it was recorded; call record() again")
+        return tape.saved
+
+    def __repr__(self) -> str:
+        """Return the call that would build this layer."""
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.config().items())})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return an independent copy."""
+        copy = type(self).__new__(type(self))
+        memo[id(self)] = copy
+        copy.__dict__.update(self.__dict__)
+        copy._parameters = {name: array.copy() for name, array in self._parameters.items()}
+        return copy
+
+
+def read_only(array: Array) -> Array:
+    """Return a view that can't be written through, for outputs that a tape shares."""
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,44 @@
+"""The Elman cell (Elman 1990, "Finding structure in time").
+
+h_t = φ(z_t),    z_t = x_t W_ihᵀ + b_ih + h_{t-1} W_hhᵀ + b_hh
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def sigmoid(z: Array) -> Array:
+    """σ(z) = 1 / (1 + e^-z), without overflow."""
+    e = np.exp(-np.abs(z))
+    return np.where(z < 0, e, 1.0) / (1.0 + e)
+
+
+PHI = {"tanh": np.tanh, "sigmoid": sigmoid, "relu": lambda z: np.maximum(z, 0.0)}
+SLOPE = {  # φ'(z), written in h = φ(z)
+    "tanh": lambda h: 1.0 - h**2,
+    "sigmoid": lambda h: h * (1.0 - h),
+    "relu": lambda h: (h > 0).astype(np.float64),
+}
+
+
+class Elman:
+    """One gate; the state is the output."""
+
+    gates = 1
+    states = 1
+
+    def __init__(self, nonlinearity: str = "tanh") -> None:
+        self.phi = PHI[nonlinearity]
+        self.slope = SLOPE[nonlinearity]
+
+    def step(self, z: Array, state: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array]:  # noqa: ARG002
+        """Return ``(h,)`` and h; the previous state acts through z alone."""
+        h = self.phi(z)
+        return (h,), h
+
+    def step_backward(self, saved: Array, grad_state: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
+        """Return dE/dz = dE/dh ∘ φ'(z), and nothing that goes around z."""
+        (grad_h,) = grad_state
+        return grad_h * self.slope(saved), (np.zeros_like(grad_h),)

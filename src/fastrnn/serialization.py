@@ -1,0 +1,189 @@
+"""Model files: safetensors, with the architecture as JSON in the header's metadata. Never pickle.
+
+The header's metadata hold one entry ``fastrnn``, JSON: ``format`` (1), ``version`` of fastrnn that wrote it,
+``model`` (each layer's type and arguments), ``link``; beside it stand whatever entries the caller adds.
+A file is written whole or not at all; whatever a file contains, loading ends in a model or in `ModelFileError`.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_bytes
+
+from fastrnn.layers import LSTM, RNN, Layer, Linear, ReLU, Sequential, Sigmoid, Softmax, Tanh
+from fastrnn.layers.sequential import LINKS
+
+FORMAT = 1
+LAYERS: dict[str, type[Layer]] = {c.__name__: c for c in (RNN, LSTM, Linear, Tanh, Sigmoid, ReLU, Softmax)}
+
+Path_ = str | os.PathLike[str]
+
+
+class ModelFileError(ValueError):
+    """A file that is not a model of fastrnn, or a damaged one."""
+
+
+class Loaded(NamedTuple):
+    """A model and the metadata that its writer added."""
+
+    model: Sequential
+    metadata: dict[str, str]
+
+
+def save(model: Sequential, path: Path_, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a model, whole or not at all.
+
+    Parameters
+    ----------
+    model : Sequential
+        Of fastrnn's own layers.
+    path : path
+        Overwritten if it is a file already.
+    metadata : dict of str, optional
+        Entries of one's own, to be read back by `load_with_metadata`.
+
+    Raises
+    ------
+    ValueError
+        If the model holds layers of other types.
+    OSError
+        If the file can't be written; what was there before is still there.
+    """
+    from fastrnn import __version__  # noqa: PLC0415 - defined by the package that imports this module
+
+    unknown = [type(layer).__name__ for layer in model if LAYERS.get(type(layer).__name__) is not type(layer)]
+    if unknown:
+        raise ValueError(f"model: expected layers of fastrnn's own, got {', '.join(unknown)}; save its state_dict() instead")
+    own = {"format": FORMAT, "version": __version__, "model": model.config(), "link": model.link}
+    header = {**(metadata or {}), "fastrnn": json.dumps(own)}
+    write_whole(path, to_bytes(model.state_dict(), metadata=header))
+
+
+def write_whole(path: Path_, content: bytes) -> None:
+    """Replace a file's content, or leave everything as it was: write beside it, sync, rename."""
+    target = Path(path)
+    if target.exists() and not target.is_file():
+        raise OSError(f"{target}: not a regular file")
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, _file_mode(target))
+        os.replace(name, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _file_mode(target: Path) -> int:
+    """Return the mode of the file to be replaced, or what the umask gives a new one."""
+    if target.exists():
+        return target.stat().st_mode & 0o777
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
+
+
+def load(path: Path_) -> Sequential:
+    """Read a model that `save` wrote.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is no model, is damaged, or comes from a later format.
+    OSError
+        If it can't be read.
+    """
+    return load_with_metadata(path).model
+
+
+def load_with_metadata(path: Path_) -> Loaded:
+    """Read a model and the entries that its writer added to the metadata; raises as `load` does."""
+    with open(path, "rb"):  # says FileNotFoundError, IsADirectoryError, PermissionError as Python does
+        pass
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = dict(file.metadata() or {})
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            own = _header(path, metadata.pop("fastrnn", None))
+            layers = _layer_configs(path, own, shapes)
+            tensors = {name: file.get_tensor(name) for name in shapes}
+    except SafetensorError as error:
+        raise ModelFileError(f"{path}: not a model file, or a damaged one ({error})") from None
+    return Loaded(_build(path, layers, tensors, own.get("link")), metadata)
+
+
+def _header(path: Path_, text: str | None) -> dict[str, Any]:
+    """Return fastrnn's own entry, parsed."""
+    if text is None:
+        raise ModelFileError(f"{path}: a safetensors file, but not one of fastrnn's: no architecture in it")
+    try:
+        own = json.loads(text)
+    except (ValueError, RecursionError):
+        own = None
+    if not isinstance(own, dict):
+        raise ModelFileError(f"{path}: the architecture is not a JSON object")
+    if own.get("format") != FORMAT:
+        raise ModelFileError(f"{path}: expected format {FORMAT}, got {own.get('format')!r}; a newer fastrnn may read it")
+    return own
+
+
+def _layer_configs(
+    path: Path_, own: dict[str, Any], shapes: dict[str, tuple[int, ...]]
+) -> list[tuple[type[Layer], dict[str, Any]]]:
+    """Return each layer's class and arguments, having seen that the file holds just their parameters.
+
+    Sizes are compared before anything is built, so that no file can ask for more memory than it has itself.
+    """
+    model = own.get("model")
+    entries = model.get("layers") if isinstance(model, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ModelFileError(f"{path}: the architecture names no layers")
+    layers, seen = [], 0
+    for i, entry in enumerate(entries):
+        config = {str(name): value for name, value in entry.items() if name != "type"}
+        layer_type = LAYERS.get(entry.get("type", "")) if isinstance(entry.get("type"), str) else None
+        if layer_type is None:
+            raise ModelFileError(f"{path}: layer {i} is of unknown type {entry.get('type')!r}")
+        try:
+            for name, shape in layer_type.parameter_shapes(config):
+                if shapes.get(f"{i}.{name}") != shape:
+                    raise ModelFileError(f"{path}: {i}.{name}: expected shape {shape}, got {shapes.get(f'{i}.{name}')}")
+                seen += 1
+        except (KeyError, TypeError) as error:
+            raise ModelFileError(f"{path}: layer {i} ({entry.get('type')}) has wrong arguments: {error}") from None
+        layers.append((layer_type, config))
+    if seen != len(shapes):
+        raise ModelFileError(f"{path}: {len(shapes)} arrays in the file, but the architecture has {seen}")
+    return layers
+
+
+def _build(
+    path: Path_, layers: list[tuple[type[Layer], dict[str, Any]]], tensors: dict[str, NDArray[Any]], link: Any
+) -> Sequential:
+    """Return the model with these parameters."""
+    if link is not None and (not isinstance(link, str) or link not in LINKS):
+        raise ModelFileError(f"{path}: unknown link {link!r}")
+    try:
+        model = Sequential(*(layer_type(**config) for layer_type, config in layers))
+        for name, own in model.parameters().items():
+            if tensors[name].dtype != own.dtype:
+                raise ValueError(f"{name}: expected {own.dtype}, got {tensors[name].dtype}")
+        model.load_state_dict(tensors)
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(f"{path}: {error}") from None
+    if not all(np.isfinite(array).all() for array in tensors.values()):
+        raise ModelFileError(f"{path}: the parameters are not finite")
+    model.link = link
+    return model

@@ -1,0 +1,236 @@
+"""Trainer: mini-batch training of a model, and the history of it."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from tqdm.auto import tqdm
+
+from fastrnn._validation import Seed, as_generator, as_real, positive_float, positive_int
+from fastrnn.layers import Sequential, Sigmoid, Softmax
+from fastrnn.losses import Loss, as_loss
+from fastrnn.optimizers import Adam, Optimizer, clip_by_global_norm
+
+Array = NDArray[Any]
+Batch = tuple[Array, Array]
+
+
+@dataclass
+class History:
+    """What happened in training, a value for each epoch.
+
+    Attributes
+    ----------
+    loss : list of float
+        Mean over the samples of the epoch, each under the weights of its turn.
+    validation_loss : list of float
+        Under the weights at the end of the epoch; empty without validation.
+    seconds : list of float
+        Wall time.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        """Return a short description."""
+        if not self.loss:
+            return "History(no epoch)"
+        validation = f", validation_loss={self.validation_loss[-1]:.4g}" if self.validation_loss else ""
+        return f"History(epochs={len(self.loss)}, loss={self.loss[-1]:.4g}{validation}, seconds={sum(self.seconds):.1f})"
+
+
+Callback = Callable[["Trainer", History], bool | None]
+
+
+class Trainer:
+    """Fits a model to data.
+
+    Parameters
+    ----------
+    model : Sequential
+    loss : {"squared_error", "mse", "bce", "cross_entropy"} or Loss
+        "bce" and "cross_entropy" take logits: the model must not end in Sigmoid or Softmax.
+    optimizer : Optimizer, optional
+        Adam() if not given.
+    clip_norm : float or None
+        Largest global norm of the gradient; a larger one is scaled back. None: no clipping.
+    seed : int or numpy.random.Generator, optional
+        Of shuffling and of the validation share.
+
+    Examples
+    --------
+    >>> import fastrnn, numpy as np
+    >>> x = np.random.default_rng(0).normal(size=(64, 10, 1))
+    >>> y = np.cumsum(x, axis=1)
+    >>> model = fastrnn.Sequential(fastrnn.RNN(1, 8, seed=0), fastrnn.Linear(8, 1, seed=0))
+    >>> trainer = fastrnn.Trainer(model, loss="mse", optimizer=fastrnn.Adam(1e-2), seed=0)
+    >>> history = trainer.fit(x, y, epochs=30, verbose=0)
+    >>> history.loss[-1] < history.loss[0] / 5
+    True
+    """
+
+    def __init__(
+        self,
+        model: Sequential,
+        loss: str | Loss,
+        optimizer: Optimizer | None = None,
+        *,
+        clip_norm: float | None = 1.0,
+        seed: Seed = None,
+    ) -> None:
+        if not isinstance(model, Sequential):
+            raise TypeError(f"model: expected a Sequential, got {type(model).__name__}")
+        self.model = model
+        self.loss = as_loss(loss)
+        self.optimizer = Adam() if optimizer is None else optimizer
+        self.clip_norm = None if clip_norm is None else positive_float("clip_norm", clip_norm)
+        self.rng = as_generator(seed)
+        if self.loss.link and isinstance(model.layers[-1], (Sigmoid, Softmax)):
+            raise ValueError(
+                f"loss: {loss!r} takes logits, but the model ends in {model.layers[-1]!r}; leave that layer out "
+                "(predict_proba applies it)"
+            )
+        model.link = self.loss.link
+
+    def step(self, x: ArrayLike, y: ArrayLike) -> float:
+        """Update the parameters once, for one batch, and return its loss from before.
+
+        Raises
+        ------
+        FloatingPointError
+            If the loss or the gradient is not finite; the parameters are left as they were.
+        """
+        output, _, tape = self.model.record(x)
+        value, grad_output = self.loss(output, y)
+        if not math.isfinite(value):
+            raise FloatingPointError(f"the loss is {value}; check the data, or lower the learning rate")
+        gradients = self.model.backward(tape, grad_output).parameters
+        norm = clip_by_global_norm(gradients, math.inf if self.clip_norm is None else self.clip_norm)
+        if not math.isfinite(norm):
+            raise FloatingPointError(f"the gradient's norm is {norm}; check the data, or lower the learning rate")
+        self.optimizer.update(self.model.parameters(), gradients)
+        return value
+
+    def evaluate(self, x: ArrayLike, y: ArrayLike, *, batch_size: int = 256) -> float:
+        """Return the mean loss over some data, without training."""
+        total, count = 0.0, 0
+        for x_part, y_part in _slices(*self._data(x, y), np.arange(len(np.asarray(x))), batch_size):
+            total += self.loss(self.model(x_part), y_part)[0] * len(x_part)
+            count += len(x_part)
+        return total / count
+
+    def fit(
+        self,
+        x: ArrayLike | Iterable[Batch],
+        y: ArrayLike | None = None,
+        *,
+        epochs: int = 20,
+        batch_size: int = 32,
+        validation: float | tuple[ArrayLike, ArrayLike] | None = None,
+        callbacks: Sequence[Callback] = (),
+        verbose: int = 1,
+        file: TextIO | None = None,
+    ) -> History:
+        """Train.
+
+        Parameters
+        ----------
+        x, y : array_like
+            Samples first: x (N, T, F) and y (N, T, K), or y (N, T) class numbers for "cross_entropy". Or, with y
+            left out, x is an iterable of batches ``(x, y)`` that can be gone through once an epoch.
+        epochs : int
+            How often to go through the data.
+        batch_size : int
+            Samples whose gradients are averaged for one update.
+        validation : float in (0, 1), or tuple (x, y), optional
+            A share of the samples, drawn by the seed and kept out of training; or data of its own.
+        callbacks : sequence of callable
+            Each is called after every epoch as ``callback(trainer, history)``; True ends the training.
+        verbose : {0, 1}
+            Whether to show a progress bar.
+        file : text file, optional
+            Where the bar goes; standard error if not given.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the data do not fit the model, before any training.
+        FloatingPointError
+            If the loss is no longer finite.
+        """
+        epochs, batch_size = positive_int("epochs", epochs), positive_int("batch_size", batch_size)
+        history = History()
+        batches, held_out = self._batches(x, y, batch_size, validation)
+        with tqdm(total=epochs, unit="epoch", disable=not verbose, file=file, dynamic_ncols=True) as bar:
+            for _ in range(epochs):
+                began = time.perf_counter()
+                history.loss.append(self._epoch(batches(), bar))
+                if held_out is not None:
+                    history.validation_loss.append(self.evaluate(*held_out))
+                history.seconds.append(time.perf_counter() - began)
+                bar.set_postfix(_postfix(history))
+                bar.update()
+                if any([callback(self, history) for callback in callbacks]):
+                    break
+        return history
+
+    def _epoch(self, batches: Iterable[Batch], bar: Any) -> float:
+        """Go through the batches once and return the mean loss."""
+        total, count = 0.0, 0
+        for x, y in batches:
+            total += self.step(x, y) * len(x)
+            count += len(x)
+            bar.set_postfix(loss=f"{total / count:.4g}", refresh=False)
+            bar.refresh(lock_args=None) if count == len(x) else bar.update(0)
+        if count == 0:
+            raise ValueError("x: expected at least one batch an epoch, got none; an iterator can be used only once")
+        return total / count
+
+    def _batches(
+        self, x: Any, y: Any, batch_size: int, validation: float | tuple[ArrayLike, ArrayLike] | None
+    ) -> tuple[Callable[[], Iterable[Batch]], Batch | None]:
+        """Return a function that gives the batches of one epoch, and the validation data."""
+        held_out = self._data(*validation) if isinstance(validation, tuple) else None
+        if y is None:
+            if validation is not None and held_out is None:
+                raise ValueError("validation: expected a tuple (x, y) where training data are batches, got a share")
+            return lambda: x, held_out
+        x, y = self._data(x, y)
+        rows = np.arange(len(x))
+        if validation is not None and held_out is None:
+            share = positive_float("validation", validation, below=1.0)
+            rows = self.rng.permutation(len(x))
+            size = max(1, round(share * len(x)))
+            if size >= len(x):
+                raise ValueError(f"validation: a share of {share:g} leaves nothing of {len(x)} samples to train on")
+            held_out, rows = (x[rows[:size]], y[rows[:size]]), np.sort(rows[size:])
+        return lambda: _slices(x, y, self.rng.permutation(rows), batch_size), held_out
+
+    def _data(self, x: ArrayLike, y: ArrayLike) -> Batch:
+        """Return x and y as arrays with as many samples each, x in the model's dtype."""
+        x, y = as_real("x", x, self.model.dtype), np.asarray(y)
+        if x.ndim < 2 or len(x) == 0 or len(x) != len(y):
+            raise ValueError(f"x, y: expected as many samples in both, at least one, got {x.shape} and {y.shape}")
+        return x, y
+
+
+def _slices(x: Array, y: Array, rows: Array, batch_size: int) -> Iterator[Batch]:
+    """Yield the rows of x and y, in this order, batch by batch."""
+    for start in range(0, len(rows), batch_size):
+        batch = rows[start : start + batch_size]
+        yield x[batch], y[batch]
+
+
+def _postfix(history: History) -> dict[str, str]:
+    losses = {"loss": history.loss, "validation": history.validation_loss}
+    return {name: f"{values[-1]:.4g}" for name, values in losses.items() if values}
