@@ -46,11 +46,13 @@ class BuildKernels(build_ext):
     """Compile kernels.c for every ISA and element type, and link the objects into ``_kernels``."""
 
     def build_extension(self, ext: Extension) -> None:
+        """Build as setuptools does, with the kernels' objects added."""
         if ext.name == "fastrnn._kernels":
             ext.extra_objects = [*ext.extra_objects, *self.kernel_objects(ext)]
         super().build_extension(ext)
 
     def kernel_objects(self, ext: Extension) -> list[str]:
+        """Compile the kernels and return the object files."""
         objects: list[str] = []
         for isa, flags in isas().items():
             for real in REALS:

@@ -20,7 +20,7 @@ typedef enum {
 #define FR_CELL_ID(name, gates, states, saves_gates) FR_CELL_##name,
     FR_CELLS(FR_CELL_ID)
 #undef FR_CELL_ID
-    FR_CELL_COUNT
+        FR_CELL_COUNT
 } fr_cell;
 
 typedef struct {
@@ -37,10 +37,14 @@ extern const fr_cell_info fr_cells[FR_CELL_COUNT];
 typedef void (*fr_gemm)(int trans_a, int trans_b, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
                         const void *b, int64_t ldb, int accumulate, void *c, int64_t ldc);
 
+/* Which code multiplies: the choice by shape, or one of the two whatever the shape, to compare them. */
+typedef enum { FR_MULTIPLY_AUTO, FR_MULTIPLY_SMALL, FR_MULTIPLY_BLAS } fr_multiply;
+
 /* The shape of one layer in one direction. Every choice between two ways of computing depends on this
  * (never on T, so that a stream and a whole sequence go the same way). */
 typedef struct {
     fr_cell cell;
+    fr_multiply multiply;
     int64_t rows;   /* N >= 1 */
     int64_t inputs; /* I >= 1 */
     int64_t hidden; /* H >= 1 */
@@ -56,14 +60,14 @@ typedef struct {
 } fr_weights;
 
 typedef struct {
-    int64_t steps;     /* T >= 1 */
-    int record;        /* keep what backward needs */
-    const void *x;     /* [T, N, I] in */
-    void *h;           /* [T+1, N, H] slot 0 in: h_0; slots 1..T out: the output */
-    void *c;           /* record: [T+1, N, H], slot 0 in: c_0, slots 1..T out;
-                          otherwise [N, H] in/out: c_0, then c_T. NULL where the cell has one state */
-    void *gates;       /* record and saves_gates: [T, N, G*H] out: activated gates; otherwise NULL */
-    void *workspace;   /* forward_workspace(problem, T, record) reals, aligned to 64 bytes, out */
+    int64_t steps;      /* T >= 1 */
+    int record;         /* keep what backward needs */
+    const void *x;      /* [T, N, I] in */
+    void *h;            /* [T+1, N, H] slot 0 in: h_0; slots 1..T out: the output */
+    void *c;            /* record: [T+1, N, H], slot 0 in: c_0, slots 1..T out;
+                           otherwise [N, H] in/out: c_0, then c_T. NULL where the cell has one state */
+    void *gates;        /* record and saves_gates: [T, N, G*H] out: activated gates; otherwise NULL */
+    void *workspace;    /* forward_workspace(problem, T, record) reals, aligned to 64 bytes, out */
     const void *packed; /* packed_size(problem) reals that pack() wrote from the same weights, in */
 } fr_forward_args;
 

@@ -35,11 +35,20 @@ static void apply(fr_function function, int64_t n, const void *x, void *y) {
     const real *in = x;
     real *out = y;
     switch (function) {
-    case FR_EXP: APPLY(exp_); break;
-    case FR_TANH: APPLY(tanh_); break;
-    case FR_SIGMOID: APPLY(sigmoid_); break;
-    case FR_RELU: APPLY(relu_); break;
-    case FR_FUNCTION_COUNT: break;
+    case FR_EXP:
+        APPLY(exp_);
+        break;
+    case FR_TANH:
+        APPLY(tanh_);
+        break;
+    case FR_SIGMOID:
+        APPLY(sigmoid_);
+        break;
+    case FR_RELU:
+        APPLY(relu_);
+        break;
+    case FR_FUNCTION_COUNT:
+        break;
     }
 }
 

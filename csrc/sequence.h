@@ -17,14 +17,16 @@
 
 /* ---- choices by shape ---- */
 
-/* Whether the multiplies of one step run on the small multiply rather than on BLAS: where the call and
- * repacking of a general BLAS cost more than its better blocking gains.
- * Decided by benchmarks/choose_multiply.py. */
+/* Whether the multiplies run on the small multiply rather than on BLAS: where BLAS's calls and repacking (and, in
+ * OpenBLAS, the waking of threads) cost more than its better blocking gains. Without vectors that is only where
+ * BLAS has nothing to reuse. Decided by benchmarks/choose_multiply.py. */
 static int multiplies_are_small(const fr_problem *p) {
-    return p->rows <= 8 ? p->hidden <= 160 : p->hidden <= 64;
+    if (p->multiply != FR_MULTIPLY_AUTO) return p->multiply == FR_MULTIPLY_SMALL;
+    if (LANES == 1) return p->rows == 1 && p->hidden <= 192;
+    return p->hidden <= (p->rows <= 4 ? 512 : p->rows <= 8 ? 192 : 96);
 }
 
-/* Rows of a chunk: many enough for BLAS, few enough to stay in L2. Decided by the same benchmark. */
+/* Rows of a chunk: enough for a multiply to be worth blocking, few enough that z of the chunk stays in L2. */
 enum { CHUNK_ROWS = 256 };
 
 INLINE int64_t chunk_steps(const fr_problem *p, int64_t steps) {
@@ -32,10 +34,28 @@ INLINE int64_t chunk_steps(const fr_problem *p, int64_t steps) {
     return chunk < steps ? chunk : steps;
 }
 
+/* C[m, n] += op(A)[m, k] B[k, n], row-major, op transposing if asked to; on the small multiply or on BLAS */
+static void add_product(const fr_problem *p, int trans_a, int64_t m, int64_t n, int64_t k, const real *a,
+                        const real *b, real *c) {
+    const int64_t lda = trans_a ? m : k;
+    if (multiplies_are_small(p))
+        multiply_small(m, n, (operands){a, b, c, k, trans_a ? 1 : lda, trans_a ? lda : 1, n, n});
+    else
+        p->gemm(trans_a, 0, m, n, k, a, lda, b, n, 1, c, n);
+}
+
+/* C[m, n] += A[m, k] W[n, k]ᵀ; the small multiply takes Wᵀ, which pack() made */
+static void add_product_with_weights(const fr_problem *p, int64_t m, int64_t n, int64_t k, const real *a,
+                                     const real *w, const real *w_transposed, real *c) {
+    if (multiplies_are_small(p))
+        add_product(p, 0, m, n, k, a, w_transposed, c);
+    else
+        p->gemm(0, 1, m, n, k, a, k, w, k, 1, c, n);
+}
+
 /* ---- shapes ---- */
 
 INLINE int64_t gate_units(const fr_problem *p) { return fr_cells[p->cell].gates * p->hidden; } /* G·H */
-INLINE int has_c(const fr_problem *p) { return fr_cells[p->cell].states == 2; }
 
 /* ---- packed weights: [bias G·H], then for the small multiply [W_ihᵀ I, G·H] [W_hhᵀ H, G·H] ---- */
 
@@ -66,31 +86,14 @@ static int64_t forward_workspace(const fr_problem *p, int64_t steps, int record)
     return chunk_steps(p, steps) * p->rows * gate_units(p);
 }
 
-/* z[rows, G·H] = bias + x[rows, I] W_ihᵀ, for the rows of a chunk of steps */
-static void input_part(const fr_problem *p, const fr_weights *w, const real *packed, int64_t rows, const real *x,
-                       real *z) {
-    const int64_t units = gate_units(p), inputs = p->inputs;
-    for (int64_t r = 0; r < rows; r++) memcpy(z + r * units, packed, (size_t)units * sizeof(real));
-    if (multiplies_are_small(p))
-        multiply_small(rows, units,
-                       (operands){.a = x, .p = packed + units, .c = z, .k = inputs, .lda = inputs, .ldp = units, .ldc = units});
-    else
-        p->gemm(0, 1, rows, units, inputs, x, inputs, w->w_ih, inputs, 1, z, units);
-}
-
-/* z[N, G·H] += h_{t-1}[N, H] W_hhᵀ */
-static void recurrent_part(const fr_problem *p, const fr_weights *w, const real *packed, const real *h, real *z) {
-    const int64_t units = gate_units(p), hidden = p->hidden;
-    if (multiplies_are_small(p))
-        multiply_small(p->rows, units,
-                       (operands){.a = h, .p = packed + units * (1 + p->inputs), .c = z,
-                                  .k = hidden, .lda = hidden, .ldp = units, .ldc = units});
-    else
-        p->gemm(0, 1, p->rows, units, hidden, h, hidden, w->w_hh, hidden, 1, z, units);
+/* z[rows, G·H] = bias, in every row */
+static void start_with_bias(int64_t rows, int64_t units, const real *bias, real *z) {
+    for (int64_t r = 0; r < rows; r++) memcpy(z + r * units, bias, (size_t)units * sizeof(real));
 }
 
 static void forward(const fr_problem *p, const fr_weights *w, const fr_forward_args *args) {
-    const int64_t N = p->rows, H = p->hidden, units = gate_units(p), state = N * H;
+    const int64_t N = p->rows, I = p->inputs, H = p->hidden, units = gate_units(p), state = N * H;
+    const real *bias = args->packed, *w_ih_transposed = bias + units, *w_hh_transposed = w_ih_transposed + I * units;
     const int64_t chunk = chunk_steps(p, args->steps);
     const int64_t c_step = args->record ? state : 0; /* without a tape c is updated in place */
     const forward_epilogue epilogue = forward_epilogues[p->cell];
@@ -99,9 +102,10 @@ static void forward(const fr_problem *p, const fr_weights *w, const fr_forward_a
     for (int64_t t0 = 0; t0 < args->steps; t0 += chunk) {
         const int64_t steps = chunk < args->steps - t0 ? chunk : args->steps - t0;
         real *z = args->gates ? (real *)args->gates + t0 * N * units : args->workspace;
-        input_part(p, w, args->packed, steps * N, x + t0 * N * p->inputs, z);
+        start_with_bias(steps * N, units, bias, z);
+        add_product_with_weights(p, steps * N, units, I, x + t0 * N * I, w->w_ih, w_ih_transposed, z);
         for (int64_t t = t0; t < t0 + steps; t++, z += N * units) {
-            recurrent_part(p, w, args->packed, h + t * state, z);
+            add_product_with_weights(p, N, units, H, h + t * state, w->w_hh, w_hh_transposed, z);
             for (int64_t r = 0; r < N; r++) {
                 forward_row row = {.h = h + (t + 1) * state + r * H};
                 if (c) {
@@ -120,18 +124,6 @@ static int64_t backward_workspace(const fr_problem *p, int64_t steps) {
     return chunk_steps(p, steps) * p->rows * gate_units(p); /* dz of one chunk */
 }
 
-/* dE/dh_{t-1}[N, H] = dz[N, G·H] W_hh */
-static void recurrent_part_backward(const fr_problem *p, const fr_weights *w, const real *dz, real *dh) {
-    const int64_t units = gate_units(p), hidden = p->hidden;
-    if (!multiplies_are_small(p)) {
-        p->gemm(0, 0, p->rows, hidden, units, dz, units, w->w_hh, hidden, 0, dh, hidden);
-        return;
-    }
-    memset(dh, 0, (size_t)(p->rows * hidden) * sizeof(real));
-    multiply_small(p->rows, hidden,
-                   (operands){.a = dz, .p = w->w_hh, .c = dh, .k = units, .lda = units, .ldp = hidden, .ldc = hidden});
-}
-
 static void add_column_sums(int64_t rows, int64_t columns, const real *a, real *sums) {
     for (int64_t r = 0; r < rows; r++)
         for (int64_t j = 0; j < columns; j++) sums[j] += a[r * columns + j];
@@ -144,9 +136,11 @@ static void accumulate(const fr_problem *p, const fr_weights *w, const fr_backwa
     const int64_t units = gate_units(p), I = p->inputs, H = p->hidden;
     const real *x = (const real *)args->x + first_row * I;
     const real *h_prev = (const real *)args->h + first_row * H; /* slot t holds h_{t-1} */
-    p->gemm(1, 0, units, I, rows, dz, units, x, I, 1, args->grad_w_ih, I);
-    p->gemm(1, 0, units, H, rows, dz, units, h_prev, H, 1, args->grad_w_hh, H);
-    p->gemm(0, 0, rows, I, units, dz, units, w->w_ih, I, 0, (real *)args->grad_x + first_row * I, I);
+    real *dx = (real *)args->grad_x + first_row * I;
+    add_product(p, 1, units, I, rows, dz, x, args->grad_w_ih);
+    add_product(p, 1, units, H, rows, dz, h_prev, args->grad_w_hh);
+    memset(dx, 0, (size_t)(rows * I) * sizeof(real));
+    add_product(p, 0, rows, I, units, dz, w->w_ih, dx);
     if (!args->grad_b_ih) return;
     add_column_sums(rows, units, dz, args->grad_b_ih);
     add_column_sums(rows, units, dz, args->grad_b_hh);
@@ -169,7 +163,8 @@ static void backward(const fr_problem *p, const fr_weights *w, const fr_backward
                 if (gates) row.gates = gates + (t * N + r) * units;
                 epilogue(H, dz + r * units, H, row);
             }
-            recurrent_part_backward(p, w, dz, dh);
+            memset(dh, 0, (size_t)state * sizeof(real));
+            add_product(p, 0, N, H, units, dz, w->w_hh, dh);
         }
         accumulate(p, w, args, start * N, (end - start) * N, dz_chunk);
     }

@@ -16,19 +16,18 @@ INLINE vec tanh_slope(vec h) { return fma_(splat(0) - h, h, splat(1)); }
 INLINE vec sigmoid_slope(vec h) { return h * (splat(1) - h); }
 INLINE vec relu_slope(vec h) { return if_negative(splat(0) - h, splat(1), splat(0)); } /* 0 at 0 */
 
-#define ELMAN(phi)                                                                              \
-    static void rnn_##phi##_forward(int64_t n, real *z, int64_t gate_stride, forward_row row) { \
-        (void)gate_stride;                                                                      \
-        for (int64_t j = 0; j < n; j += LANES)                                                  \
-            store_n(row.h + j, phi##_(load_n(z + j, n - j)), n - j);                            \
-    }                                                                                           \
-    static void rnn_##phi##_backward(int64_t n, real *dz, int64_t gate_stride, backward_row row) { \
-        (void)gate_stride;                                                                      \
-        for (int64_t j = 0; j < n; j += LANES) {                                                \
-            const int64_t left = n - j;                                                         \
-            const vec dh = load_n(row.dh + j, left) + load_n(row.dy + j, left);                 \
-            store_n(dz + j, dh * phi##_slope(load_n(row.h + j, left)), left);                   \
-        }                                                                                       \
+#define ELMAN(phi)                                                                                      \
+    static void rnn_##phi##_forward(int64_t n, real *z, int64_t gate_stride, forward_row row) {         \
+        (void)gate_stride;                                                                              \
+        for (int64_t j = 0; j < n; j += LANES) store_n(row.h + j, phi##_(load_n(z + j, n - j)), n - j); \
+    }                                                                                                   \
+    static void rnn_##phi##_backward(int64_t n, real *dz, int64_t gate_stride, backward_row row) {      \
+        (void)gate_stride;                                                                              \
+        for (int64_t j = 0; j < n; j += LANES) {                                                        \
+            const int64_t left = n - j;                                                                 \
+            const vec dh = load_n(row.dh + j, left) + load_n(row.dy + j, left);                         \
+            store_n(dz + j, dh * phi##_slope(load_n(row.h + j, left)), left);                           \
+        }                                                                                               \
     }
 
 ELMAN(tanh)

@@ -31,8 +31,13 @@ cdef extern from "fastrnn.h" nogil:
         int saves_gates
     const fr_cell_info fr_cells[]
 
+    ctypedef enum fr_multiply:
+        FR_MULTIPLY_AUTO
+        FR_MULTIPLY_SMALL
+        FR_MULTIPLY_BLAS
     ctypedef struct fr_problem:
         fr_cell cell
+        fr_multiply multiply
         int64_t rows
         int64_t inputs
         int64_t hidden
@@ -98,7 +103,7 @@ cdef extern from "fastrnn.h" nogil:
 class CellInfo(NamedTuple):
     """What a layer must know of a cell."""
 
-    index: int
+    number: int
     gates: int
     states: int
     saves_gates: bool
@@ -108,6 +113,7 @@ CELLS = {
     fr_cells[i].name.decode(): CellInfo(i, fr_cells[i].gates, fr_cells[i].states, bool(fr_cells[i].saves_gates))
     for i in range(<int>FR_CELL_COUNT)
 }
+MULTIPLIES = {"auto": FR_MULTIPLY_AUTO, "small": FR_MULTIPLY_SMALL, "blas": FR_MULTIPLY_BLAS}
 FUNCTIONS = {"exp": FR_EXP, "tanh": FR_TANH, "sigmoid": FR_SIGMOID, "relu": FR_RELU}
 COMPILED_ISAS = tuple(fr_isas[i].name.decode() for i in range(fr_isa_count))
 ISAS = tuple(fr_isas[i].name.decode() for i in range(fr_isa_count) if fr_isa_runs_here(i))
@@ -134,6 +140,12 @@ cdef const fr_kernels *_table(str isa, bint is_double) except NULL:
         raise ValueError(f"isa: expected one of {', '.join(ISAS)}, got {isa!r}")
     cdef const fr_isa *entry = &fr_isas[COMPILED_ISAS.index(isa)]
     return entry.f64 if is_double else entry.f32
+
+
+cdef fr_multiply _multiply(str name) except *:
+    if name not in MULTIPLIES:
+        raise ValueError(f"multiply: expected one of {', '.join(MULTIPLIES)}, got {name!r}")
+    return <fr_multiply><int>MULTIPLIES[name]
 
 
 # ---- checks and buffers ----
@@ -210,6 +222,7 @@ def forward(
     *,
     bint record,
     str isa=None,
+    str multiply="auto",
 ):
     """Run one layer over a batch of sequences.
 
@@ -226,6 +239,8 @@ def forward(
         Whether to keep what `backward` needs.
     isa : str, optional
         Another ISA than the one chosen at import; for tests and benchmarks.
+    multiply : {"auto", "small", "blas"}
+        The code that multiplies, "auto" by shape; for tests and benchmarks.
 
     Returns
     -------
@@ -257,7 +272,7 @@ def forward(
     if record and info.saves_gates:
         gates = np.empty((T, N, info.gates * H), dtype=dtype)
     if N > 0:
-        _forward[floating](info.index, x, w_ih, w_hh, b_ih, b_hh, h, c, gates, record, isa)
+        _forward[floating](info.number, x, w_ih, w_hh, b_ih, b_hh, h, c, gates, record, isa, multiply)
     return h, (c if record or c is None else c[0]), gates
 
 
@@ -265,6 +280,7 @@ cdef object _forward(
     int cell, const floating[:, :, ::1] x, const floating[:, ::1] w_ih, const floating[:, ::1] w_hh,
     const floating[::1] b_ih, const floating[::1] b_hh,
     floating[:, :, ::1] h, floating[:, :, ::1] c, floating[:, :, ::1] gates, bint record, str isa,
+    str multiply,
 ):
     cdef bint is_double = floating is double
     cdef const fr_kernels *kernels = _table(isa, is_double)
@@ -272,6 +288,7 @@ cdef object _forward(
     cdef fr_weights weights
     cdef fr_forward_args args
     problem.cell = <fr_cell>cell
+    problem.multiply = _multiply(multiply)
     problem.rows, problem.inputs, problem.hidden = x.shape[1], x.shape[2], w_hh.shape[1]
     problem.gemm = gemm_for(is_double)
     _set_weights(&weights, w_ih, w_hh, b_ih, b_hh)
@@ -301,6 +318,7 @@ def backward(
     const floating[:, ::1] grad_c_n,
     *,
     str isa=None,
+    str multiply="auto",
 ):
     """Backpropagation through time, of what `forward` recorded.
 
@@ -316,6 +334,8 @@ def backward(
         dE/dh_t from outside the layer.
     grad_h_n, grad_c_n : (N, H)
         dE/dh_T and dE/dc_T through the final state; ``grad_c_n`` is None for a cell with one state.
+    isa, multiply
+        As for `forward`.
 
     Returns
     -------
@@ -349,8 +369,8 @@ def backward(
     grad_b_hh = np.zeros(info.gates * H, dtype=dtype) if bias else None
     if N > 0:
         _backward[floating](
-            info.index, x, h, c, gates, w_ih, w_hh, grad_output,
-            grad_x, grad_h, grad_c, grad_w_ih, grad_w_hh, grad_b_ih, grad_b_hh, isa)
+            info.number, x, h, c, gates, w_ih, w_hh, grad_output,
+            grad_x, grad_h, grad_c, grad_w_ih, grad_w_hh, grad_b_ih, grad_b_hh, isa, multiply)
     return grad_x, grad_h, grad_c, grad_w_ih, grad_w_hh, grad_b_ih, grad_b_hh
 
 
@@ -359,7 +379,7 @@ cdef object _backward(
     const floating[:, :, ::1] gates, const floating[:, ::1] w_ih, const floating[:, ::1] w_hh,
     const floating[:, :, ::1] grad_output, floating[:, :, ::1] grad_x, floating[:, ::1] grad_h,
     floating[:, ::1] grad_c, floating[:, ::1] grad_w_ih, floating[:, ::1] grad_w_hh,
-    floating[::1] grad_b_ih, floating[::1] grad_b_hh, str isa,
+    floating[::1] grad_b_ih, floating[::1] grad_b_hh, str isa, str multiply,
 ):
     cdef bint is_double = floating is double
     cdef const fr_kernels *kernels = _table(isa, is_double)
@@ -367,6 +387,7 @@ cdef object _backward(
     cdef fr_weights weights
     cdef fr_backward_args args
     problem.cell = <fr_cell>cell
+    problem.multiply = _multiply(multiply)
     problem.rows, problem.inputs, problem.hidden = x.shape[1], x.shape[2], w_hh.shape[1]
     problem.gemm = gemm_for(is_double)
     _set_weights[floating](&weights, w_ih, w_hh, None, None)
@@ -449,7 +470,8 @@ cdef class Stream:
         _check_dimensions(block, N, self.problem.inputs, info.gates * H)
         if N < 1 or (c_0 is None) != (info.states == 1) or (c_0 is not None and c_0.shape != h_0.shape):
             raise ValueError(f"h_0, c_0: expected at least one row and {info.states} states of one shape")
-        self.problem.cell = <fr_cell><int>info.index
+        self.problem.cell = <fr_cell><int>info.number
+        self.problem.multiply = FR_MULTIPLY_AUTO
         self.problem.rows = N
         self.problem.gemm = gemm_for(self.is_double)
         self.block = block

@@ -36,7 +36,10 @@ class GradientReport:
     def __str__(self) -> str:
         """Return a table."""
         width = max(map(len, self.errors))
-        rows = [f"{name:{width}}  {error:.1e}  {'ok' if error <= self.tolerance else 'WRONG'}" for name, error in self.errors.items()]
+        rows = [
+            f"{name:{width}}  {error:.1e}  {'ok' if error <= self.tolerance else 'WRONG'}"
+            for name, error in self.errors.items()
+        ]
         return "\n".join(rows)
 
 
@@ -120,7 +123,7 @@ def _derivative(loss: Any, array: Array, index: tuple[int, ...], h: float) -> fl
         array[index] = value + k * h
         at[k] = loss()
     array[index] = value
-    return (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * h)
+    return float(8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * h)
 
 
 def _leaves(state: State) -> Iterator[Array]:

@@ -24,7 +24,7 @@ def config() -> dict[str, str]:
         "scipy": scipy.__version__,
         "instructions": f"{_kernels.ISA} (this CPU runs {', '.join(_kernels.ISAS)}; compiled in: "
         f"{', '.join(_kernels.COMPILED_ISAS)}; FASTRNN_ISA overrides)",
-        "BLAS": f"{blas.get('name', 'unknown')} {blas.get('version', '')}, through SciPy, {_blas.INTEGER_BITS}-bit integers",
+        "BLAS": f"SciPy's {blas.get('name', 'unknown')} {blas.get('version', '')}, {_blas.INTEGER_BITS}-bit integers",
         "kernel threads": "1 (the caller's)",
         "BLAS threads": ", ".join(f"{k}={v}" for k, v in threads.items()) or f"BLAS's default, up to {_usable_cpus()}",
         "CPUs": f"{_usable_cpus()} usable of {os.cpu_count()}",

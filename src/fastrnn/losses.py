@@ -36,7 +36,7 @@ def _same_shape(prediction: Array, target: ArrayLike) -> Array:
 class SquaredError:
     """The lesson's E = ½ Σ_k (y_k - d_k)² over features, mean over everything else; ∂E/∂y = -(d - y)."""
 
-    link = None
+    link: str | None = None
 
     def __call__(self, prediction: Array, target: ArrayLike) -> tuple[float, Array]:
         """Return the value and the gradient; the target has the prediction's shape."""
@@ -48,7 +48,7 @@ class SquaredError:
 class MSE:
     """Mean of (y - d)² over all elements, as PyTorch's MSELoss."""
 
-    link = None
+    link: str | None = None
 
     def __call__(self, prediction: Array, target: ArrayLike) -> tuple[float, Array]:
         """Return the value and the gradient; the target has the prediction's shape."""
@@ -62,7 +62,7 @@ class BCE:
     Targets lie in [0, 1]. ∂E/∂z = σ(z) - d.
     """
 
-    link = "sigmoid"
+    link: str | None = "sigmoid"
 
     def __call__(self, prediction: Array, target: ArrayLike) -> tuple[float, Array]:
         """Return the value and the gradient; the target has the prediction's shape."""
@@ -80,7 +80,7 @@ class CrossEntropy:
     the prediction. ∂E/∂z = softmax(z) - d.
     """
 
-    link = "softmax"
+    link: str | None = "softmax"
 
     def __call__(self, prediction: Array, target: ArrayLike) -> tuple[float, Array]:
         """Return the value and the gradient."""

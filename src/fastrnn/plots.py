@@ -18,6 +18,23 @@ def _figure(**options: Any) -> Any:
     return Figure(layout="constrained", **options)
 
 
+def check_format(path: str | os.PathLike[str]) -> str:
+    """Return the picture format that a path's suffix names.
+
+    Raises
+    ------
+    ValueError
+        If Matplotlib can't write it.
+    ImportError
+        If there is no Matplotlib.
+    """
+    known = _figure().canvas.get_supported_filetypes()
+    suffix = Path(path).suffix.lstrip(".").lower()
+    if suffix not in known:
+        raise ValueError(f"path: expected a suffix among {', '.join(sorted(known))}, got {os.fspath(path)!r}")
+    return suffix
+
+
 def loss_curve(history: History, path: str | os.PathLike[str], *, title: str = "Training") -> None:
     """Draw the loss against the epoch, on a logarithmic axis, and write it to a picture file.
 
@@ -28,6 +45,7 @@ def loss_curve(history: History, path: str | os.PathLike[str], *, title: str = "
         Its suffix chooses the format: png, svg, pdf.
     title : str
     """
+    suffix = check_format(path)
     figure = _figure(figsize=(7, 4))
     axes = figure.add_subplot()
     epochs = range(1, len(history.loss) + 1)
@@ -39,9 +57,5 @@ def loss_curve(history: History, path: str | os.PathLike[str], *, title: str = "
     axes.set(title=title, xlabel="epoch", ylabel="loss", yscale="log")
     axes.grid(alpha=0.3, which="both")
     picture = BytesIO()
-    kind = Path(path).suffix.lstrip(".").lower() or "png"
-    try:
-        figure.savefig(picture, format=kind, dpi=150)
-    except ValueError as error:
-        raise ValueError(f"plot: {path}: Matplotlib can't write .{kind} files ({error})") from None
+    figure.savefig(picture, format=suffix, dpi=150)
     write_whole(path, picture.getvalue())

@@ -61,7 +61,9 @@ def save(model: Sequential, path: Path_, metadata: Mapping[str, str] | None = No
 
     unknown = [type(layer).__name__ for layer in model if LAYERS.get(type(layer).__name__) is not type(layer)]
     if unknown:
-        raise ValueError(f"model: expected layers of fastrnn's own, got {', '.join(unknown)}; save its state_dict() instead")
+        raise ValueError(
+            f"model: expected layers of fastrnn's own, got {', '.join(unknown)}; save its state_dict() instead"
+        )
     own = {"format": FORMAT, "version": __version__, "model": model.config(), "link": model.link}
     header = {**(metadata or {}), "fastrnn": json.dumps(own)}
     write_whole(path, to_bytes(model.state_dict(), metadata=header))
@@ -135,7 +137,9 @@ def _header(path: Path_, text: str | None) -> dict[str, Any]:
     if not isinstance(own, dict):
         raise ModelFileError(f"{path}: the architecture is not a JSON object")
     if own.get("format") != FORMAT:
-        raise ModelFileError(f"{path}: expected format {FORMAT}, got {own.get('format')!r}; a newer fastrnn may read it")
+        raise ModelFileError(
+            f"{path}: expected format {FORMAT}, got {own.get('format')!r}; a newer fastrnn may read it"
+        )
     return own
 
 

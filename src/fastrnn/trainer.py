@@ -1,6 +1,7 @@
 """Trainer: mini-batch training of a model, and the history of it."""
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -42,7 +43,9 @@ class History:
         if not self.loss:
             return "History(no epoch)"
         validation = f", validation_loss={self.validation_loss[-1]:.4g}" if self.validation_loss else ""
-        return f"History(epochs={len(self.loss)}, loss={self.loss[-1]:.4g}{validation}, seconds={sum(self.seconds):.1f})"
+        return (
+            f"History(epochs={len(self.loss)}, loss={self.loss[-1]:.4g}{validation}, seconds={sum(self.seconds):.1f})"
+        )
 
 
 Callback = Callable[["Trainer", History], bool | None]
@@ -169,18 +172,19 @@ class Trainer:
             If the loss is no longer finite.
         """
         epochs, batch_size = positive_int("epochs", epochs), positive_int("batch_size", batch_size)
+        batches, steps, held_out = self._batches(x, y, batch_size, validation)
         history = History()
-        batches, held_out = self._batches(x, y, batch_size, validation)
-        with tqdm(total=epochs, unit="epoch", disable=not verbose, file=file, dynamic_ncols=True) as bar:
-            for _ in range(epochs):
+        with _progress_bar(None if steps is None else epochs * steps, verbose, file) as bar:
+            for epoch in range(epochs):
+                bar.set_description(f"epoch {epoch + 1}/{epochs}", refresh=False)
                 began = time.perf_counter()
                 history.loss.append(self._epoch(batches(), bar))
                 if held_out is not None:
                     history.validation_loss.append(self.evaluate(*held_out))
                 history.seconds.append(time.perf_counter() - began)
-                bar.set_postfix(_postfix(history))
-                bar.update()
-                if any([callback(self, history) for callback in callbacks]):
+                bar.set_postfix(_last(history))
+                verdicts = [callback(self, history) for callback in callbacks]
+                if any(verdicts):
                     break
         return history
 
@@ -190,31 +194,31 @@ class Trainer:
         for x, y in batches:
             total += self.step(x, y) * len(x)
             count += len(x)
-            bar.set_postfix(loss=f"{total / count:.4g}", refresh=False)
-            bar.refresh(lock_args=None) if count == len(x) else bar.update(0)
+            bar.update()
         if count == 0:
             raise ValueError("x: expected at least one batch an epoch, got none; an iterator can be used only once")
         return total / count
 
     def _batches(
         self, x: Any, y: Any, batch_size: int, validation: float | tuple[ArrayLike, ArrayLike] | None
-    ) -> tuple[Callable[[], Iterable[Batch]], Batch | None]:
-        """Return a function that gives the batches of one epoch, and the validation data."""
+    ) -> tuple[Callable[[], Iterable[Batch]], int | None, Batch | None]:
+        """Return a function that gives the batches of one epoch, their number if known, and the validation data."""
         held_out = self._data(*validation) if isinstance(validation, tuple) else None
         if y is None:
             if validation is not None and held_out is None:
                 raise ValueError("validation: expected a tuple (x, y) where training data are batches, got a share")
-            return lambda: x, held_out
+            return lambda: x, len(x) if hasattr(x, "__len__") else None, held_out
         x, y = self._data(x, y)
         rows = np.arange(len(x))
-        if validation is not None and held_out is None:
+        if validation is not None and not isinstance(validation, tuple):
             share = positive_float("validation", validation, below=1.0)
             rows = self.rng.permutation(len(x))
             size = max(1, round(share * len(x)))
             if size >= len(x):
                 raise ValueError(f"validation: a share of {share:g} leaves nothing of {len(x)} samples to train on")
             held_out, rows = (x[rows[:size]], y[rows[:size]]), np.sort(rows[size:])
-        return lambda: _slices(x, y, self.rng.permutation(rows), batch_size), held_out
+        steps = math.ceil(len(rows) / batch_size)
+        return lambda: _slices(x, y, self.rng.permutation(rows), batch_size), steps, held_out
 
     def _data(self, x: ArrayLike, y: ArrayLike) -> Batch:
         """Return x and y as arrays with as many samples each, x in the model's dtype."""
@@ -231,6 +235,14 @@ def _slices(x: Array, y: Array, rows: Array, batch_size: int) -> Iterator[Batch]
         yield x[batch], y[batch]
 
 
-def _postfix(history: History) -> dict[str, str]:
+def _last(history: History) -> dict[str, str]:
+    """Return the newest losses, for the bar."""
     losses = {"loss": history.loss, "validation": history.validation_loss}
-    return {name: f"{values[-1]:.4g}" for name, values in losses.items() if values}
+    return {name: f"{values[-1]:.3g}" for name, values in losses.items() if values}
+
+
+def _progress_bar(total: int | None, verbose: int, file: TextIO | None) -> Any:
+    """Return a bar that counts updates; redrawn often on a terminal, seldom in a log."""
+    file = sys.stderr if file is None else file
+    interval = 0.1 if file.isatty() else 10.0
+    return tqdm(total=total, unit="batch", disable=not verbose, file=file, mininterval=interval, dynamic_ncols=True)

@@ -45,14 +45,14 @@ class Tanh(_Elementwise):
     """Hyperbolic tangent; tanh' = 1 - y²."""
 
     def _grad_x(self, y: Array, dy: Array) -> Array:
-        return dy * (1 - y * y)
+        return np.asarray(dy * (1 - y * y))
 
 
 class Sigmoid(_Elementwise):
     """σ(x) = 1 / (1 + e^-x); σ' = y(1 - y) <= 1/4."""
 
     def _grad_x(self, y: Array, dy: Array) -> Array:
-        return dy * (y * (1 - y))
+        return np.asarray(dy * (y * (1 - y)))
 
 
 class ReLU(_Elementwise):
@@ -70,4 +70,4 @@ class Softmax(_Elementwise):
         return softmax(_as_float("x", x), axis=-1), None
 
     def _grad_x(self, y: Array, dy: Array) -> Array:
-        return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
+        return np.asarray(y * (dy - (dy * y).sum(axis=-1, keepdims=True)))

@@ -8,8 +8,15 @@ from numpy.typing import ArrayLike
 
 from fastrnn import _blas
 from fastrnn._validation import (
-    Seed, a_bool, as_dtype, as_generator, as_real, expect_features, expect_shape, positive_int,
-)  # fmt: skip
+    Seed,
+    a_bool,
+    as_dtype,
+    as_generator,
+    as_real,
+    expect_features,
+    expect_shape,
+    positive_int,
+)
 from fastrnn.initializers import glorot_uniform
 from fastrnn.layers.base import Array, Gradients, Layer, Shapes, State, Tape, read_only
 

@@ -12,8 +12,16 @@ from numpy.typing import ArrayLike
 
 from fastrnn import _kernels
 from fastrnn._validation import (
-    Seed, a_bool, as_dtype, as_generator, as_real, expect_features, expect_shape, one_of, positive_int,
-)  # fmt: skip
+    Seed,
+    a_bool,
+    as_dtype,
+    as_generator,
+    as_real,
+    expect_features,
+    expect_shape,
+    one_of,
+    positive_int,
+)
 from fastrnn.initializers import glorot_uniform, orthogonal
 from fastrnn.layers.base import Array, Gradients, Layer, Shapes, State, Tape, read_only
 from fastrnn.layers.stream import KernelStream, LayerStream
@@ -78,7 +86,7 @@ class Recurrent(Layer):
 
     @classmethod
     def parameter_shapes(cls, config: Mapping[str, Any]) -> Shapes:
-        """Yield the shapes of ``weight_ih_l0 (G·H, I)``, ``weight_hh_l0 (G·H, H)``, ``bias_ih_l0 (G·H,)``, …"""
+        """Yield the shapes of ``weight_ih_l0 (G·H, I)``, ``weight_hh_l0 (G·H, H)``, ``bias_ih_l0 (G·H,)`` and so on."""
         H = config["hidden_size"]
         units = _kernels.CELLS[cls._cell_of(config)].gates * H
         for k in range(config["num_layers"]):
@@ -93,9 +101,7 @@ class Recurrent(Layer):
         if name.startswith("bias"):
             return np.zeros(shape)
         draw = orthogonal if name.startswith("weight_hh") else glorot_uniform
-        return np.concatenate(
-            [draw(rng, self.hidden_size, shape[1]) for _ in range(shape[0] // self.hidden_size)]
-        )
+        return np.concatenate([draw(rng, self.hidden_size, shape[1]) for _ in range(shape[0] // self.hidden_size)])
 
     def _layer_parameters(self, k: int) -> list[Array | None]:
         """Return weight_ih, weight_hh, bias_ih, bias_hh of layer k; None for missing biases."""
@@ -200,9 +206,7 @@ class Recurrent(Layer):
         output = read_only(self._output(output, unbatched))
         return output, self._state(final, unbatched), self._tape(_Recorded(tapes, unbatched))
 
-    def _run(
-        self, x: Array, states: list[Array], *, record: bool
-    ) -> tuple[Array, list[Array], list[_LayerTape]]:
+    def _run(self, x: Array, states: list[Array], *, record: bool) -> tuple[Array, list[Array], list[_LayerTape]]:
         """Run the stack on (T, N, I) from states (L, N, H); tapes only if asked to record."""
         tapes: list[_LayerTape] = []
         final = [np.empty_like(part) for part in states]
@@ -253,8 +257,10 @@ class Recurrent(Layer):
         for k in reversed(range(self.num_layers)):
             w_ih, w_hh, _, _ = self._layer_parameters(k)
             ends = [part[k] for part in grad_states]
+            x, h, c, gates = tapes[k]
+            dc_n = ends[1] if len(ends) == 2 else None
             dy, dh_0, dc_0, *dw = _kernels.backward(
-                self.cell, *tapes[k], w_ih, w_hh, self.bias, dy, ends[0], ends[1] if len(ends) == 2 else None
+                self.cell, x, h, c, gates, w_ih, w_hh, self.bias, dy, ends[0], dc_n
             )
             for part, start in zip(grad_states, (dh_0, dc_0), strict=False):
                 part[k] = start

@@ -3,7 +3,8 @@
 Inside, sequences are time-major; the axes are exchanged once on the way in and once on the way out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from os import PathLike
 from typing import Any
 
@@ -17,7 +18,7 @@ from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
 from fastrnn.layers.recurrent import Recurrent
 from fastrnn.layers.stream import ModelStream
 
-LINKS = {"sigmoid": expit, "softmax": lambda logits: softmax(logits, axis=-1)}
+LINKS: dict[str, Callable[[Array], Array]] = {"sigmoid": expit, "softmax": lambda z: softmax(z, axis=-1)}
 
 
 class Sequential(Layer):
@@ -190,7 +191,7 @@ class Sequential(Layer):
     def summary(self) -> str:
         """Return a table: layers, output shapes, parameters, multiplications by weights a step."""
         lead = "(N, T, {})" if self.recurrent else "(N, {})"
-        rows = [("layer", "output", "parameters", "multiplications a step")]
+        rows: list[tuple[str, ...]] = [("layer", "output", "parameters", "multiplications a step")]
         totals = [0, 0]
         for i, layer in enumerate(self.layers):
             counts = sum(a.size for a in layer.parameters().values()), layer.multiplications()
@@ -198,7 +199,7 @@ class Sequential(Layer):
             rows.append((f"{i} {_short(layer)}", lead.format(self.sizes[i + 1]), *(f"{c:,}" for c in counts)))
         rows.append(("total", "", *(f"{total:,}" for total in totals)))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join((a.ljust(widths[0]), b.ljust(widths[1]), c.rjust(widths[2]), d.rjust(widths[3]))) for a, b, c, d in rows]
+        lines = ["{:{}}  {:{}}  {:>{}}  {:>{}}".format(*chain(*zip(row, widths, strict=True))) for row in rows]
         rule = "-" * len(lines[0])
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 

@@ -3,6 +3,8 @@
 h_t = φ(z_t),    z_t = x_t W_ihᵀ + b_ih + h_{t-1} W_hhᵀ + b_hh
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +17,8 @@ def sigmoid(z: Array) -> Array:
     return np.where(z < 0, e, 1.0) / (1.0 + e)
 
 
-PHI = {"tanh": np.tanh, "sigmoid": sigmoid, "relu": lambda z: np.maximum(z, 0.0)}
-SLOPE = {  # φ'(z), written in h = φ(z)
+PHI: dict[str, Callable[[Array], Array]] = {"tanh": np.tanh, "sigmoid": sigmoid, "relu": lambda z: np.maximum(z, 0.0)}
+SLOPE: dict[str, Callable[[Array], Array]] = {  # φ'(z), written in h = φ(z)
     "tanh": lambda h: 1.0 - h**2,
     "sigmoid": lambda h: h * (1.0 - h),
     "relu": lambda h: (h > 0).astype(np.float64),

@@ -26,9 +26,7 @@ class LSTM:
         h = o * np.tanh(c)
         return (h, c), (i, f, g, o, c_prev, c)
 
-    def step_backward(
-        self, saved: tuple[Array, ...], grad_state: tuple[Array, ...]
-    ) -> tuple[Array, tuple[Array, ...]]:
+    def step_backward(self, saved: tuple[Array, ...], grad_state: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
         """Return dE/dz, and what reaches c_{t-1} through the forget gate."""
         i, f, g, o, c_prev, c = saved
         grad_h, grad_c = grad_state

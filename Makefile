@@ -1,0 +1,32 @@
+# The developers' commands. PYTHON is an interpreter with `pip install -e '.[dev]'` (see docs/contributing.md).
+PYTHON ?= python3
+export PATH := $(dir $(shell command -v $(PYTHON))):$(PATH)
+
+.PHONY: build lint format test mutate bench accept
+
+build:   ## compile the extensions in place
+	$(PYTHON) setup.py --quiet build_ext --inplace
+
+lint:    ## every linter and type checker, changing nothing
+	ruff check .
+	ruff format --check .
+	mypy
+	cython-lint src/fastrnn/*.pyx src/fastrnn/*.pxd
+	clang-format --dry-run --Werror csrc/*.[ch] csrc/cells/*.h
+
+format:  ## let the formatters rewrite the sources
+	ruff check --fix .
+	ruff format .
+	clang-format -i csrc/*.[ch] csrc/cells/*.h
+
+test:
+	$(PYTHON) -m pytest
+
+mutate:  ## break the kernels and layers on purpose; every mutant must fail the suite
+	$(PYTHON) tools/mutate.py
+
+bench:
+	$(PYTHON) -m pytest benchmarks
+
+accept: lint test mutate  ## all that a release must pass, with every word and seed (about 15 minutes)
+	$(PYTHON) tools/accept.py

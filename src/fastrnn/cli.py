@@ -1,0 +1,59 @@
+"""The command line: ``fastrnn detect`` and ``fastrnn info``.
+
+Whatever goes wrong ends in one line on standard error and exit status 2; an interrupt ends in 130.
+"""
+
+import contextlib
+import os
+import sys
+from typing import Any
+
+import click
+
+import fastrnn
+from fastrnn.cli_detect import detect
+
+
+class _OneLine(click.Group):
+    """A group whose errors are one line, whoever raises them."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")  # a terminal may lack a character
+        try:
+            status = super().main(*args, **{**kwargs, "standalone_mode": False})
+            sys.stdout.flush()
+        except (KeyboardInterrupt, click.Abort):
+            _fail("interrupted", 130)
+        except BrokenPipeError:  # the reader of our output has gone: nothing to say, nobody to say it to
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)
+        except click.ClickException as error:
+            _fail(error.format_message(), 2)
+        except MemoryError:
+            _fail("out of memory", 2)
+        except (OSError, ValueError, ImportError, FloatingPointError) as error:
+            _fail(str(error), 2)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str, status: int) -> None:
+    with contextlib.suppress(OSError):
+        print(f"fastrnn: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(status)
+
+
+@click.group(cls=_OneLine, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(fastrnn.__version__, prog_name="fastrnn")
+def main() -> None:
+    """Recurrent neural networks on the CPU."""
+
+
+@main.command()
+def info() -> None:
+    """Print versions, the instructions in use, BLAS and thread counts."""
+    fastrnn.show_config()
+
+
+main.add_command(detect)

@@ -1,0 +1,196 @@
+"""``fastrnn detect WORD [FILE…]``: train a detector for a word, score it, and let it read files.
+
+Each helper is one stage of the command and says nothing but what its stage is about; `detect` puts them in order.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+import click
+import numpy as np
+
+from fastrnn.detector import Detection, Detector, Letters, load, scan, score, train
+from fastrnn.detector.scanning import BLOCK, TextError, read_text
+
+NEEDED = 0.99  # precision and recall that a detector must reach
+
+
+@click.command()
+@click.argument("word")
+@click.argument("files", metavar="[FILE]...", nargs=-1)
+@click.option("--cell", type=click.Choice(["lstm", "rnn"]), default="lstm", show_default=True, help="Recurrent cell.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.9,
+    show_default=True,
+    help="Output above which the word counts as detected.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of weights and training letters.")
+@click.option("--json", "as_json", is_flag=True, help="Print detections as JSON lines.")
+@click.option("--save", metavar="PATH", help="Keep the trained model in this file.")
+@click.option("--model", metavar="PATH", help="Use the model in this file instead of training one.")
+@click.option("--plot", metavar="PICTURE", help="Draw the loss curve of the training.")
+@click.option("--encoding", default="utf-8", show_default=True, help="Of the files.")
+def detect(
+    word: str,
+    files: tuple[str, ...],
+    cell: str,
+    threshold: float,
+    seed: int,
+    as_json: bool,
+    save: str | None,
+    model: str | None,
+    plot: str | None,
+    encoding: str,
+) -> int:
+    """Train a network to notice WORD as letters go by, score it, then let it read each FILE.
+
+    Prints a line FILE:LINE:COLUMN: context for each detection; FILE may be - for standard input. Without FILE it
+    reads a short text of its own. Scores and progress go to standard error, or to standard output without FILE.
+    """
+    letters = Letters(word)
+    _check_options(model, save, plot, encoding)
+    for name in files:
+        _check_readable(name)
+    report = sys.stderr if files else sys.stdout
+
+    detector = _load(model, letters) if model else _train(letters, cell, seed, plot, report)
+    result = score(detector, threshold=threshold, seed=np.random.default_rng([seed, 1]))
+    print(f"{word}: {result} at threshold {threshold:g}", file=report, flush=True)
+    if not result.reaches(NEEDED):
+        print(f"fastrnn: the detector is below {NEEDED}; try another --seed or --threshold", file=sys.stderr)
+        return 1
+    if save:
+        detector.save(save)
+        print(f"saved to {save}", file=report)
+
+    if not files:
+        _show(detector, threshold, as_json)
+    for name in files:
+        with _named(name), _opened(name) as file:
+            for detection in scan(detector, read_text(file, encoding), threshold=threshold):
+                _print(detection, "<stdin>" if name == "-" else name, as_json)
+    return 0
+
+
+# ---- before any work ----
+
+
+def _check_options(model: str | None, save: str | None, plot: str | None, encoding: str) -> None:
+    """Find what would fail after the training."""
+    if model and plot:
+        raise click.UsageError("--plot draws the training, and --model does without: leave one of them out")
+    for option, path in (("--save", save), ("--plot", plot)):
+        parent = Path(path or ".").parent
+        if not parent.is_dir():
+            raise click.UsageError(f"{option}: {parent}: no such directory")
+        if path is not None and ((Path(path).exists() and not Path(path).is_file()) or not os.access(parent, os.W_OK)):
+            raise click.UsageError(f"{option}: {path}: can't be written")
+    if plot:
+        from fastrnn.plots import check_format  # noqa: PLC0415 - an extra
+
+        check_format(plot)
+    try:
+        "".encode(encoding)
+    except LookupError:
+        raise click.UsageError(f"--encoding: unknown encoding {encoding!r}") from None
+
+
+def _check_readable(name: str) -> None:
+    """See that a file can be opened and starts as text; standard input can be read only once, so it is left alone."""
+    if name == "-":
+        return
+    with _named(name), open(name, "rb") as file:
+        first = file.read(BLOCK)
+        if not first:
+            raise TextError("the file is empty: there is nothing to read")
+        if b"\0" in first and not first.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise TextError("binary data (a NUL byte), expected text")
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Put the file's name before what is wrong with it."""
+    shown = "<stdin>" if name == "-" else name
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except TextError as error:
+        raise TextError(f"{shown}: {error}") from None
+    except OSError as error:
+        raise OSError(f"{shown}: {error.strerror or error}") from None
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[BinaryIO]:
+    """Open a file for reading bytes, or lend standard input."""
+    if name == "-":
+        yield sys.stdin.buffer
+    else:
+        with open(name, "rb") as file:
+            yield file
+
+
+# ---- the detector ----
+
+
+def _load(path: str, letters: Letters) -> Detector:
+    """Read a detector and see that it is for this word."""
+    with _named(path):
+        detector = load(path)
+    if detector.letters != letters:
+        raise click.UsageError(f"--model: {path} detects {detector.letters.word!r}, not {letters.word!r}")
+    return detector
+
+
+def _train(letters: Letters, cell: str, seed: int, plot: str | None, report: TextIO) -> Detector:
+    """Train a detector and say what it took."""
+    detector, history = train(letters, cell=cell, seed=np.random.default_rng([seed, 0]), file=report)
+    print(f"trained a detector for {letters.word!r} in {sum(history.seconds):.1f} s", file=report)
+    print(detector.model.summary(), file=report, flush=True)
+    if plot:
+        from fastrnn.plots import loss_curve  # noqa: PLC0415 - an extra
+
+        loss_curve(history, plot, title=f"Training a detector for “{letters.word}”")
+        print(f"loss curve drawn to {plot}", file=report)
+    return detector
+
+
+# ---- what it finds ----
+
+
+def _show(detector: Detector, threshold: float, as_json: bool) -> None:
+    """Let the detector read the text that ships with the package, made of the word itself."""
+    word = detector.letters.word
+    half = len(word) // 2
+    template = resources("fastrnn.detector").joinpath("sample.txt").read_text(encoding="utf-8")
+    text = template.format(
+        word=word,
+        title=word.title(),
+        upper=word.upper(),
+        short=word[:-1],
+        spaced=" ".join(word),
+        swapped=word[:half] + word[half : half + 2][::-1] + word[half + 2 :],
+        head=word[:half],
+        tail=word[half:],
+    )
+    if not as_json:
+        print(f"\n{text}\nwhere it found {word!r}:")
+    for detection in scan(detector, [text], threshold=threshold):
+        _print(detection, "sample.txt", as_json)
+
+
+def _print(detection: Detection, name: str, as_json: bool) -> None:
+    """Print one detection."""
+    line: Any = f"{name}:{detection.line}:{detection.column}: {detection.context}"
+    if as_json:
+        line = json.dumps({"file": name, **detection._asdict()}, ensure_ascii=False)
+    print(line, flush=True)

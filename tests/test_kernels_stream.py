@@ -1,0 +1,128 @@
+"""A stream of one layer gives what a whole sequence gives, however it is cut; and digests see every change."""
+
+import numpy as np
+import pytest
+
+from fastrnn import _kernels
+from kernel_cases import DTYPES, WEIGHTS, Shape, cast, expect_equal, problem
+
+SHAPES = [Shape(90, 1, 5, 7), Shape(40, 3, 2, 9), Shape(20, 9, 4, 70), Shape(20, 1, 3, 161)]
+CHUNKS = {
+    "steps": [1],
+    "uneven": [1, 2, 3, 5, 7, 11],
+    "blocks": [4],
+    "beyond blocks": [9],
+    "whole": [1000],
+    "empty": [0, 6],
+}
+
+
+def stream_of(cell, a, isa=None, block=4):
+    return _kernels.Stream(cell, a["h_0"], a["c_0"], *(a[name] for name in WEIGHTS), block=block, isa=isa)
+
+
+@pytest.mark.parametrize("chunks", CHUNKS.values(), ids=CHUNKS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("isa", _kernels.ISAS)
+@pytest.mark.parametrize("cell", _kernels.CELLS)
+def test_a_stream_equals_the_sequence_however_it_is_cut(cell, isa, dtype, shape, chunks):
+    a, true = problem(cell, shape, True)
+    a = cast(a, dtype)
+    stream = stream_of(cell, a, isa)
+    out = np.full(true["output"].shape, np.nan, dtype)
+    at = turn = 0
+    while at < shape.T:
+        end = at + chunks[turn % len(chunks)]
+        stream.run(a["x"][at:end], out[at:end])
+        at, turn = end, turn + 1
+    h, c = stream.state
+    got = {"output": out, "h_n": h}
+    if c is not None:
+        got["c_n"] = c
+    expect_equal(got, {name: true[name] for name in got}, dtype, shape)
+    assert (c is None) == (_kernels.CELLS[cell].states == 1)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("cell", _kernels.CELLS)
+def test_a_stream_keeps_a_snapshot_and_gives_copies(cell, bias):
+    a, true = problem(cell, SHAPES[0], bias)
+    a = {name: None if array is None else array.copy() for name, array in a.items()}
+    start = {name: a[name].copy() for name in ("h_0", "c_0") if a[name] is not None}
+    stream = stream_of(cell, a, block=64)
+    for part in stream.state:
+        if part is not None:
+            part[...] = np.nan
+    for name in WEIGHTS[: 4 if bias else 2]:
+        a[name][...] = np.nan
+    out = np.empty_like(true["output"])
+    stream.run(a["x"], out)
+    expect_equal({"output": out}, {"output": true["output"]}, "float64", SHAPES[0])
+    for name, array in start.items():
+        np.testing.assert_array_equal(a[name], array)
+
+
+@pytest.mark.parametrize("cell", _kernels.CELLS)
+def test_a_stream_refuses_what_does_not_fit(cell):
+    shape = SHAPES[1]
+    a = cast(problem(cell, shape, True)[0], "float32")
+    stream = stream_of(cell, a)
+    before = stream.state
+    x, out = np.zeros((2, shape.N, shape.I), np.float32), np.zeros((2, shape.N, shape.H), np.float32)
+    with pytest.raises(
+        ValueError, match=r"^x, out: expected shapes \(T, 3, 2\) and \(T, 3, 9\), got \(2, 3, 2\) and \(1, 3, 9\)"
+    ):
+        stream.run(x, out[:1])
+    with pytest.raises(ValueError, match=r"^x, out: "):
+        stream.run(np.zeros((2, shape.N, shape.I + 1), np.float32), out)
+    with pytest.raises(TypeError, match=r"^x: expected float32, got float64"):
+        stream.run(x.astype(np.float64), out)
+    with pytest.raises(TypeError, match=r"^out: expected float32, got int32"):
+        stream.run(x, out.astype(np.int32))
+    with pytest.raises(ValueError, match="contiguous"):
+        stream.run(x[:, :, ::-1], out)
+    out.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        stream.run(x, out)
+    for part, same in zip(stream.state, before, strict=True):
+        np.testing.assert_array_equal(part, same)  # nothing was run
+
+
+@pytest.mark.parametrize("cell", _kernels.CELLS)
+def test_a_stream_names_the_argument_of_a_wrong_shape(cell):
+    a = cast(problem(cell, SHAPES[1], True)[0], "float32")
+    for name in WEIGHTS:
+        with pytest.raises(ValueError, match=rf"^{name}: expected shape"):
+            stream_of(cell, a | {name: np.concatenate([a[name], a[name][:1]])})
+    with pytest.raises(ValueError, match=r"^h_0: expected shape \(3, 9\), got \(3, 8\)"):
+        stream_of(cell, a | {"h_0": a["h_0"][:, :8]})
+    with pytest.raises(ValueError, match=r"^h_0, c_0: expected at least one row"):
+        stream_of(cell, a | {name: a[name][:0] for name in ("h_0", "c_0") if a[name] is not None})
+    with pytest.raises(ValueError, match=rf"^h_0, c_0: .* {_kernels.CELLS[cell].states} states"):
+        stream_of(cell, a | {"c_0": a["h_0"] if a["c_0"] is None else None})
+    with pytest.raises(ValueError, match=r"^bias_ih, bias_hh: expected both or neither"):
+        stream_of(cell, a | {"bias_hh": None})
+
+
+# ---- the digest of parameters ----
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 8, 9, 17])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_digest_sees_every_bit(dtype, size):
+    array = np.random.default_rng(0).standard_normal(size).astype(dtype)
+    original = _kernels.fingerprint([array])
+    assert _kernels.fingerprint([array.copy()]) == original
+    data = array.view(np.uint8)
+    for byte in range(len(data)):
+        for bit in range(8):
+            data[byte] ^= 1 << bit
+            assert _kernels.fingerprint([array]) != original
+            data[byte] ^= 1 << bit
+
+
+def test_a_digest_sees_order_and_the_sign_of_zero():
+    a, b = np.arange(5.0), np.arange(5.0) + 1
+    assert _kernels.fingerprint([a, b]) != _kernels.fingerprint([b, a])
+    assert _kernels.fingerprint([np.array([0.0])]) != _kernels.fingerprint([np.array([-0.0])])

@@ -1,0 +1,159 @@
+"""The NumPy reference is held to finite differences, and its paths to the chain rule and to BPTT."""
+
+from itertools import count
+from math import comb
+
+import numpy as np
+import pytest
+
+import fastrnn
+from fastrnn import reference
+from fastrnn.reference.sequence import pre_activation
+
+CELLS = sorted(reference.CELLS)
+STEP = 5e-4
+# Central differences of fourth order: truncation f⁽⁵⁾ STEP⁴/30 ~ 2e-15 f⁽⁵⁾, rounding ~ eps |f| / STEP ~ 1e-12.
+TOLERANCE = 1e-9
+
+
+def draw_layer(rng, cell, inputs, hidden, bias=True):
+    units = cell.gates * hidden
+    shapes = {"weight_ih": (units, inputs), "weight_hh": (units, hidden)}
+    if bias:
+        shapes |= {"bias_ih": (units,), "bias_hh": (units,)}
+    return {name: 0.6 * rng.standard_normal(shape) for name, shape in shapes.items()}
+
+
+def smallest_pre_activation(x, tape, w):
+    return min(np.abs(pre_activation(x_t, s[0], w)).min() for x_t, s in zip(x, tape.states, strict=False))
+
+
+def derivative(loss, array):
+    """[8(f(x+h) - f(x-h)) - (f(x+2h) - f(x-2h))] / 12h of every element, the array being changed in place and back."""
+    result = np.empty_like(array)
+    for index in np.ndindex(array.shape):
+        value, at = array[index], {}
+        for k in (-2, -1, 1, 2):
+            array[index] = value + k * STEP
+            at[k] = loss()
+        array[index] = value
+        result[index] = (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * STEP)
+    return result
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (1, 3, 2, 5), (4, 3, 2, 5), (7, 2, 5, 3)], ids=str)
+@pytest.mark.parametrize("name", CELLS)
+def test_every_gradient_equals_finite_differences(name, shape, bias):
+    cell, (T, N, inputs, H) = reference.CELLS[name], shape
+    # the ReLU has no derivative at 0: no pre-activation so near that a step would cross it, nor all of them below
+    for seed in count():
+        rng = np.random.default_rng(seed)
+        x, w = rng.standard_normal((T, N, inputs)), draw_layer(rng, cell, inputs, H, bias)
+        state = tuple(rng.standard_normal((N, H)) for _ in range(cell.states))
+        output, tape = reference.forward(cell, x, state, w)
+        if smallest_pre_activation(x, tape, w) > 20 * STEP and output.any():
+            break
+    grad_output = rng.standard_normal(output.shape)
+    grad_state = tuple(rng.standard_normal((N, H)) for _ in range(cell.states))
+
+    def loss():
+        y, end = reference.forward(cell, x, state, w)
+        return np.vdot(y, grad_output) + sum(map(np.vdot, end.states[-1], grad_state))
+
+    grads = reference.backward(cell, tape, grad_output, grad_state, w)
+    assert grads.parameters.keys() == w.keys()
+    pairs = {"x": (x, grads.x)}
+    pairs |= {f"state[{i}]": pair for i, pair in enumerate(zip(state, grads.state, strict=True))}
+    pairs |= {key: (w[key], grads.parameters[key]) for key in w}
+    for key, (array, grad) in pairs.items():
+        numeric = derivative(loss, array)
+        assert grad.shape == array.shape, key
+        assert np.abs(numeric).max() > 1e-3, f"{key}: nothing to compare"
+        np.testing.assert_allclose(grad, numeric, rtol=0, atol=TOLERANCE * max(1, np.abs(numeric).max()), err_msg=key)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_output_is_h_of_each_step_and_the_tape_starts_at_the_initial_state(name):
+    cell, rng = reference.CELLS[name], np.random.default_rng(1)
+    state = tuple(rng.standard_normal((2, 3)) for _ in range(cell.states))
+    output, tape = reference.forward(cell, rng.standard_normal((4, 2, 5)), state, draw_layer(rng, cell, 5, 3))
+    assert output.shape == (4, 2, 3)
+    assert tape.states[0] is state
+    np.testing.assert_array_equal(output, np.stack([s[0] for s in tape.states[1:]]))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("name", CELLS)
+def test_paths_add_up_to_bptt_and_there_are_binomially_many(name, depth, bias):
+    cell, rng = reference.CELLS[name], np.random.default_rng(2)
+    T, N, inputs, H = 4, 2, 3, 2
+    x = rng.standard_normal((T, N, inputs))
+    layers = [draw_layer(rng, cell, H if k else inputs, H, bias) for k in range(depth)]
+    grad_last = rng.standard_normal((N, H))
+
+    zeros = tuple(np.zeros((N, H)) for _ in range(cell.states))
+    tapes, y = [], x
+    for w in layers:
+        y, tape = reference.forward(cell, y, zeros, w)
+        tapes.append(tape)
+    grad_output = np.zeros((T, N, H))
+    grad_output[-1] = grad_last
+    for k in reversed(range(depth)):
+        grads = reference.backward(cell, tapes[k], grad_output, zeros, layers[k])
+        for parameter, total in grads.parameters.items():
+            paths = reference.gradient_by_path(cell, x, layers, grad_last, parameter, layer=k)
+            above = depth - k  # layers from this one to the top
+            assert len(paths) == comb(T - 1 + above, above)
+            assert len({path.nodes for path in paths}) == len(paths)
+            # a sum of at most 20 terms in another order
+            np.testing.assert_allclose(sum(path.gradient for path in paths), total, rtol=0, atol=1e-13)
+        grad_output = grads.x
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_path_steps_forward_in_time_or_up_one_layer(name):
+    cell, rng = reference.CELLS[name], np.random.default_rng(3)
+    layers = [draw_layer(rng, cell, 2, 2) for _ in range(2)]
+    x, grad_last = rng.standard_normal((3, 1, 2)), np.ones((1, 2))
+    for path in reference.gradient_by_path(cell, x, layers, grad_last, "weight_ih"):
+        assert path.nodes[0][0] == 0
+        assert path.nodes[-1] == (1, 2)
+        for (l0, t0), (l1, t1) in zip(path.nodes, path.nodes[1:], strict=False):
+            assert (l1 - l0, t1 - t0) in {(0, 1), (1, 0)}
+
+
+def test_s_to_z_over_two_steps_is_a_sum_of_exactly_three_paths():
+    """s_t = tanh(U x_t + W s_{t-1}), z_t = tanh(V s_t + R z_{t-1}); E = g·z_2: dE/dU by hand, path by path."""
+    rng = np.random.default_rng(4)
+    inputs, S = 3, 2
+    U, W, V, R = (rng.standard_normal((S, n)) for n in (inputs, S, S, S))
+    x1, x2 = rng.standard_normal((2, inputs))
+    g = rng.standard_normal(S)
+    s1 = np.tanh(U @ x1)
+    z1 = np.tanh(V @ s1)
+    s2 = np.tanh(U @ x2 + W @ s1)
+    z2 = np.tanh(V @ s2 + R @ z1)
+
+    dz2 = g * (1 - z2**2)
+    ds2 = (V.T @ dz2) * (1 - s2**2)
+    by_hand = {
+        ((0, 1), (1, 1)): np.outer(ds2, x2),  # U → s2 → z2
+        ((0, 0), (0, 1), (1, 1)): np.outer((W.T @ ds2) * (1 - s1**2), x1),  # U → s1 → s2 → z2
+        ((0, 0), (1, 0), (1, 1)): np.outer((V.T @ ((R.T @ dz2) * (1 - z1**2))) * (1 - s1**2), x1),  # U → s1 → z1 → z2
+    }
+    layers = [{"weight_ih": U, "weight_hh": W}, {"weight_ih": V, "weight_hh": R}]
+    x = np.stack([x1, x2])
+    paths = reference.gradient_by_path(reference.CELLS["rnn_tanh"], x[:, None], layers, g[None], "weight_ih")
+    assert {path.nodes for path in paths} == by_hand.keys()
+    assert len(paths) == 3
+    for path in paths:
+        np.testing.assert_allclose(path.gradient, by_hand[path.nodes], rtol=1e-12, atol=1e-15)
+
+    rnn = fastrnn.RNN(inputs, S, num_layers=2, bias=False, dtype="float64")
+    rnn.load_state_dict({"weight_ih_l0": U, "weight_hh_l0": W, "weight_ih_l1": V, "weight_hh_l1": R})
+    output, _, tape = rnn.record(x)
+    np.testing.assert_allclose(output, [z1, z2], rtol=1e-12)
+    grads = rnn.backward(tape, np.stack([np.zeros(S), g]))
+    np.testing.assert_allclose(grads.parameters["weight_ih_l0"], sum(by_hand.values()), rtol=1e-12, atol=1e-15)
