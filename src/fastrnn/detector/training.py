@@ -18,25 +18,21 @@ from fastrnn.optimizers import Adam
 from fastrnn.serialization import ModelFileError, load_with_metadata
 from fastrnn.trainer import History, Trainer
 
-
-class Recipe(NamedTuple):
-    """How a cell is trained."""
-
-    hidden_size: int
-    learning_rate: float  # at the start
-    final_rate: float  # at the end, after a cosine over the second half
-    epochs: int  # at most
-
-
-RECIPES = {
-    "lstm": Recipe(hidden_size=32, learning_rate=1e-2, final_rate=1e-4, epochs=40),
-    "rnn": Recipe(hidden_size=64, learning_rate=3e-3, final_rate=1e-5, epochs=80),
-}
-BATCH = 32  # sequences
-BATCHES = 100  # an epoch
-CHECK_LETTERS = 40_000  # random letters after each epoch
+# Found by trying: clipping far below the usual 1 keeps long words from unlearning in sudden steps.
+LEARNING_RATE = {"lstm": 2e-2, "rnn": 5e-3}  # at the start
+FINAL_RATE = 1e-4  # at the end, after a cosine over all epochs
+CLIP_NORM = 0.03
+HIDDEN_SIZE = 32
+BATCH = 16  # sequences
+BATCHES = 250  # an epoch
+CHECK_LETTERS = 100_000  # random letters after each epoch
 MARGIN = 2.0  # by how much the logits must clear the threshold
 THRESHOLD = 0.9
+
+
+def epochs_for(letters: Letters) -> int:
+    """Return how many epochs a word may take: 1,000 updates, and 300 more for each letter."""
+    return math.ceil((1000 + 300 * len(letters.target)) / BATCHES)
 
 
 class Detector(NamedTuple):
@@ -98,14 +94,14 @@ class _Schedule:
     every output clears the threshold by a margin.
     """
 
-    def __init__(self, letters: Letters, recipe: Recipe, rng: np.random.Generator) -> None:
-        self.letters, self.recipe, self.rng = letters, recipe, rng
+    def __init__(self, letters: Letters, rng: np.random.Generator, start: float) -> None:
+        self.letters, self.rng, self.start = letters, rng, start
         self.flawless = 0
 
     def __call__(self, trainer: Trainer, history: History) -> bool:
-        start, end, epochs = self.recipe.learning_rate, self.recipe.final_rate, self.recipe.epochs
-        late = max(0.0, 2 * len(history.loss) / epochs - 1)  # 0 in the first half, then rising to 1
-        trainer.optimizer.learning_rate = end + (start - end) * (1 + math.cos(math.pi * late)) / 2
+        done = len(history.loss) / epochs_for(self.letters)
+        cosine = (1 + math.cos(math.pi * done)) / 2
+        trainer.optimizer.learning_rate = FINAL_RATE + (self.start - FINAL_RATE) * cosine
         self.flawless = self.flawless + 1 if self._check(trainer.model) else 0
         return self.flawless >= 2
 
@@ -138,11 +134,16 @@ def train(
     -------
     Detector, History
     """
-    recipe = RECIPES[one_of("cell", cell, tuple(RECIPES))]
+    rate = LEARNING_RATE[one_of("cell", cell, tuple(LEARNING_RATE))]
     rng = as_generator(seed)
-    recurrent = (LSTM if cell == "lstm" else RNN)(letters.size, recipe.hidden_size, seed=rng)
-    model = Sequential(recurrent, Linear(recipe.hidden_size, 1, seed=rng))
-    trainer = Trainer(model, loss="bce", optimizer=Adam(recipe.learning_rate), clip_norm=1.0, seed=rng)
-    schedule = _Schedule(letters, recipe, rng)
-    history = trainer.fit(Batches(letters, rng), epochs=recipe.epochs, callbacks=[schedule], verbose=verbose, file=file)
+    layer = LSTM if cell == "lstm" else RNN
+    model = Sequential(layer(letters.size, HIDDEN_SIZE, seed=rng), Linear(HIDDEN_SIZE, 1, seed=rng))
+    trainer = Trainer(model, loss="bce", optimizer=Adam(rate), clip_norm=CLIP_NORM, seed=rng)
+    history = trainer.fit(
+        Batches(letters, rng),
+        epochs=epochs_for(letters),
+        callbacks=[_Schedule(letters, rng, rate)],
+        verbose=verbose,
+        file=file,
+    )
     return Detector(model, letters), history

@@ -259,9 +259,7 @@ class Recurrent(Layer):
             ends = [part[k] for part in grad_states]
             x, h, c, gates = tapes[k]
             dc_n = ends[1] if len(ends) == 2 else None
-            dy, dh_0, dc_0, *dw = _kernels.backward(
-                self.cell, x, h, c, gates, w_ih, w_hh, self.bias, dy, ends[0], dc_n
-            )
+            dy, dh_0, dc_0, *dw = _kernels.backward(self.cell, x, h, c, gates, w_ih, w_hh, self.bias, dy, ends[0], dc_n)
             for part, start in zip(grad_states, (dh_0, dc_0), strict=False):
                 part[k] = start
             grads |= {f"{name}_l{k}": grad for name, grad in zip(NAMES, dw, strict=True) if grad is not None}
