@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(dir $(shell command -v $(PYTHON))):$(PATH)
 
-.PHONY: build lint format test mutate bench accept
+.PHONY: build lint format test mutate bench accept sanitize cross
 
 build:   ## compile the extensions in place
 	$(PYTHON) setup.py --quiet build_ext --inplace
@@ -30,3 +30,9 @@ bench:
 
 accept: lint test mutate  ## all that a release must pass, with every word and seed (about 15 minutes)
 	$(PYTHON) tools/accept.py
+
+sanitize:  ## the suite on a build with the address and undefined-behaviour sanitizers and bounds checks
+	tools/sanitize.sh $(PYTHON)
+
+cross:  ## the NEON kernels under emulation
+	tools/cross_check.sh

@@ -1,10 +1,10 @@
-"""What arrays and arguments the layers take, and how they refuse the others: by the argument's name, before any work."""
+"""What arrays and arguments the layers take, and how they refuse others: by the argument's name, before any work."""
 
 import numpy as np
 import pytest
-from layer_table import BUILDERS, CELLS, DTYPES, parts, recurrent, same_bits
 
 import fastrnn
+from layer_table import BUILDERS, CELLS, DTYPES, parts, recurrent, same_bits
 
 LAYERS = {
     **BUILDERS,
@@ -124,9 +124,10 @@ def test_initial_states_are_checked_part_by_part(cell):
         for shape in ((2, 4, 4), (2, 3, 5), (1, 4, 5), (4, 5), (2, 5), (4, 2, 5)):
             with pytest.raises(ValueError, match=rf"^{name}: expected shape \(2, 4, 5\), got \("):
                 layer(x, state(np.zeros(shape)))
+        flat = [np.zeros((2, 5)) for _ in good]
+        flat[i] = np.zeros((2, 1, 5))
         with pytest.raises(ValueError, match=rf"^{name}: expected shape \(2, 5\), got \(2, 1, 5\)"):
-            layer(x[:, 0], tuple(np.zeros((2, 5)) for _ in good[:i]) + (np.zeros((2, 1, 5)),) + tuple(good[i + 1 :])
-                  if len(good) > 1 else np.zeros((2, 1, 5)))  # fmt: skip
+            layer(x[:, 0], flat[0] if len(flat) == 1 else tuple(flat))
         with pytest.raises(TypeError, match=rf"^{name}: expected real numbers"):
             layer(x, state(good[i] * 1j))
         assert same_bits(layer(x, state(good[i].astype(int)))[0], layer(x)[0])

@@ -1,13 +1,13 @@
-"""The contract of the layers: shapes, PyTorch's names, batch axes, stacking, states handed over. No numbers of cells."""
+"""The contract of the layers: shapes, PyTorch's names, batch axes, stacking, states handed over; no cell's numbers."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from layer_table import BUILDERS, CELLS, DTYPES, like, parts, randomise, recurrent, same_bits
 
 import fastrnn
 from fastrnn import _kernels
+from layer_table import BUILDERS, CELLS, DTYPES, like, parts, randomise, recurrent, same_bits
 
 # Same sums in another grouping: values are O(1), sums have < 100 terms, 100 · 2.2e-16 and room for the chain of steps.
 ROUNDING = 1e-12
@@ -180,36 +180,6 @@ def test_a_stack_is_its_layers_chained(cell):
             assert same_bits(grads.parameters[name.replace("_l0", f"_l{k}")], grad)
 
 
-@pytest.mark.parametrize("shape", [(3,), (4, 3), (2, 4, 3), (2, 1, 4, 3)])
-def test_linear_acts_on_the_last_axis(shape):
-    rng = np.random.default_rng(6)
-    layer = randomise(fastrnn.Linear(3, 5, dtype="float64"), rng)
-    x, dy = rng.standard_normal(shape), rng.standard_normal((*shape[:-1], 5))
-    w, b = layer.parameters()["weight"], layer.parameters()["bias"]
-    assert (w.shape, b.shape) == ((5, 3), (5,))  # as in PyTorch
-    y, state, tape = layer.record(x)
-    assert state is None
-    close(y, x @ w.T + b)
-    grads = layer.backward(tape, dy)
-    close(grads.x, dy @ w)
-    close(grads.parameters["weight"], dy.reshape(-1, 5).T @ x.reshape(-1, 3))
-    close(grads.parameters["bias"], dy.reshape(-1, 5).sum(axis=0))
-    assert list(fastrnn.Linear(3, 5, bias=False).parameters()) == ["weight"]
-
-
-def test_activations_by_their_formulas():
-    x = np.linspace(-4, 4, 36).reshape(3, 4, 3)
-    e = np.exp(x)
-    expected = {"Tanh": np.tanh(x), "Sigmoid": 1 / (1 + 1 / e), "ReLU": np.where(x > 0, x, 0)}
-    expected["Softmax"] = e / e.sum(axis=-1, keepdims=True)
-    for name, y in expected.items():
-        layer = getattr(fastrnn, name)()
-        close(layer(x), y)
-        assert layer(x).dtype == np.float64
-        assert layer(x.astype(np.float32)).dtype == layer(np.arange(3)).dtype == np.float32
-        assert layer.parameters() == {}
-
-
 @pytest.mark.parametrize("name", BUILDERS)
 def test_no_sequences_give_empty_results(name):
     layer = BUILDERS[name]()
@@ -229,7 +199,7 @@ def test_no_step_is_an_error(cell, shape):
             call(np.empty(shape))
 
 
-@pytest.mark.parametrize(("rows", "hidden"), [(3, 6), (9, 72)])  # the kernels' own multiply, and BLAS
+@pytest.mark.parametrize(("rows", "hidden"), [(3, 6), (9, 100)])  # the kernels' own multiply, and BLAS
 @pytest.mark.parametrize("cell", CELLS)
 def test_many_threads_on_one_layer_give_the_bits_of_one(cell, rows, hidden):
     rng = np.random.default_rng(7)

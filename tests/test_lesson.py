@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from layer_table import CELLS, parts, randomise, recurrent
 
 import fastrnn
+from layer_table import CELLS, parts, randomise, recurrent
 
 # ---- the worked 2-3-1 network: x = (1, -2), d = 0.5, learning rate α = 0.1, no biases ----
 #

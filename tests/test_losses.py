@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from layer_table import DTYPES
 
 from fastrnn.losses import LOSSES, as_loss
+from layer_table import DTYPES
 
 # (loss, prediction, target, value, gradient), worked out on paper
 HAND = [
-    ("squared_error", [[1.0, 2.0], [3.0, 4.0]], [[0.0, 2.0], [1.0, 1.0]], (1 + 0 + 4 + 9) / 2 / 2, [[0.5, 0], [1, 1.5]]),
+    ("squared_error", [[1.0, 2.0], [3.0, 4.0]], [[0.0, 2.0], [1.0, 1.0]], 14 / 2 / 2, [[0.5, 0], [1, 1.5]]),
     ("squared_error", [2.0], [0.5], 1.125, [1.5]),  # ½(d - y)², ∂E/∂y = -(d - y)
     ("mse", [[1.0, 2.0], [3.0, 4.0]], [[0.0, 2.0], [1.0, 1.0]], 14 / 4, [[0.5, 0], [1, 1.5]]),
     ("bce", [[0.0], [math.log(3)]], [[1.0], [0.0]], (math.log(2) + math.log(4)) / 2, [[-0.25], [0.375]]),
@@ -156,13 +156,15 @@ def test_names_and_losses_of_ones_own():
     class Own:
         link = None
 
-        def __call__(self, prediction, target):
+        def __call__(self, prediction, target):  # noqa: ARG002
             return 0.0, prediction
 
     own = Own()
     assert as_loss(own) is own
     for wrong in ("MSE", "", None, 3):
-        with pytest.raises(ValueError, match=r"^loss: expected one of 'squared_error', 'mse', 'bce', 'cross_entropy', got "):
+        with pytest.raises(
+            ValueError, match=r"^loss: expected one of 'squared_error', 'mse', 'bce', 'cross_entropy', got "
+        ):
             as_loss(wrong)
 
 

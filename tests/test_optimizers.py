@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from layer_table import DTYPES
 
 import fastrnn
 from fastrnn.optimizers import clip_by_global_norm
+from layer_table import DTYPES
 
 
 def parameters(dtype="float64"):
@@ -16,7 +16,10 @@ def parameters(dtype="float64"):
 
 def gradients(steps, dtype="float64"):
     rng = np.random.default_rng(0)
-    return [{"w": rng.standard_normal((2, 2)).astype(dtype), "b": rng.standard_normal(1).astype(dtype)} for _ in range(steps)]
+    return [
+        {"w": rng.standard_normal((2, 2)).astype(dtype), "b": rng.standard_normal(1).astype(dtype)}
+        for _ in range(steps)
+    ]
 
 
 # float64 gives the formula but for a few roundings a step; float32 likewise, after 5 steps of changes < 0.1
@@ -157,22 +160,3 @@ def test_an_exploded_float32_gradient_is_scaled_back_not_erased():
 def test_clipping_reports_what_is_not_finite():
     assert math.isnan(clip_by_global_norm({"a": np.array([1.0, np.nan])}, 1.0))
     assert clip_by_global_norm({"a": np.array([1.0, np.inf])}, math.inf) == math.inf
-
-
-@pytest.mark.parametrize("kind", ["sgd", "momentum", "adam"])
-def test_steps_are_pytorchs(kind):
-    torch = pytest.importorskip("torch")
-    p, grads = parameters(), gradients(5)
-    theirs = {name: torch.tensor(array, requires_grad=True) for name, array in p.items()}
-    ours, other = {
-        "sgd": (fastrnn.SGD(0.1), torch.optim.SGD(theirs.values(), 0.1)),
-        "momentum": (fastrnn.SGD(0.1, momentum=0.9), torch.optim.SGD(theirs.values(), 0.1, momentum=0.9)),
-        "adam": (fastrnn.Adam(0.01), torch.optim.Adam(theirs.values(), 0.01)),
-    }[kind]
-    for g in grads:
-        ours.update(p, g)
-        for name, tensor in theirs.items():
-            tensor.grad = torch.tensor(g[name])
-        other.step()
-    for name, tensor in theirs.items():
-        np.testing.assert_allclose(p[name], tensor.detach().numpy(), rtol=0, atol=1e-14)

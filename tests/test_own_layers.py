@@ -25,11 +25,11 @@ class Gain(fastrnn.Layer):
     def config(self):
         return {"size": self.size}
 
-    def record(self, x, state=None):
+    def record(self, x, state=None):  # noqa: ARG002
         x = np.array(x, self.dtype)
         return x * self._parameters["gain"], None, self._tape(x)
 
-    def backward(self, tape, grad_output, grad_state=None):
+    def backward(self, tape, grad_output, grad_state=None):  # noqa: ARG002
         x = self._open(tape)
         d_gain = (grad_output * x).reshape(-1, self.size).sum(axis=0)
         return Gradients(grad_output * self._parameters["gain"], None, {"gain": d_gain})
@@ -172,7 +172,7 @@ def test_a_class_that_only_borrows_a_name_is_not_saved_as_that_layer(tmp_path):
 
 def test_the_protocol_has_to_be_whole():
     class Half(fastrnn.Layer):
-        def record(self, x, state=None):
+        def record(self, x, state=None):  # noqa: ARG002
             return x, None, None
 
     with pytest.raises(TypeError, match="backward"):

@@ -5,10 +5,10 @@ import pickle
 
 import numpy as np
 import pytest
-from layer_table import BUILDERS, CELLS, DTYPES, WITH_PARAMETERS, randomise, recurrent, same_bits
 
 import fastrnn
 from fastrnn import _kernels
+from layer_table import BUILDERS, CELLS, DTYPES, WITH_PARAMETERS, randomise, recurrent, same_bits
 
 MODELS = {
     **BUILDERS,
@@ -161,7 +161,7 @@ def test_copies_are_equal_and_independent(name, how):
 def test_a_tape_is_of_the_original_not_of_the_copy():
     layer = fastrnn.RNN(3, 5)
     output, _, tape = layer.record(np.ones((2, 1, 3)))
-    with pytest.raises(ValueError, match="^tape: "):
+    with pytest.raises(ValueError, match=r"^tape: "):
         copy.deepcopy(layer).backward(tape, output)
 
 

@@ -1,10 +1,12 @@
 """Sequential: axes, what fits together, states, probabilities, the summary. Streams: test_streams.py."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from layer_table import CELLS, DTYPES, parts, recurrent, same_bits
 
 import fastrnn
+from layer_table import CELLS, DTYPES, parts, recurrent, same_bits
 
 
 def chain(dtype="float32"):
@@ -200,11 +202,8 @@ def test_twelve_hidden_layers_train():
     x = rng.uniform(-1, 1, (64, 2))
     y = np.prod(np.sign(x), axis=1, keepdims=True)  # the sign of the product: not linear
     sizes = [2, *[16] * 12]
-    layers = [
-        part
-        for a, b in zip(sizes, sizes[1:], strict=False)
-        for part in (fastrnn.Linear(a, b, seed=rng), fastrnn.Tanh())
-    ]
+    layers = [part for a, b in pairwise(sizes) for part in (fastrnn.Linear(a, b, seed=rng), fastrnn.Tanh())]
     model = fastrnn.Sequential(*layers, fastrnn.Linear(16, 1, seed=rng))
     history = fastrnn.Trainer(model, "mse", fastrnn.Adam(3e-3), seed=0).fit(x, y, epochs=100, verbose=0)
-    assert history.loss[-1] < 0.1 < 0.5 < history.loss[0]  # 1 is what a constant gets
+    assert history.loss[0] > 0.5  # 1 is what a constant gets
+    assert history.loss[-1] < 0.1

@@ -1,4 +1,4 @@
-"""Model files: what is saved comes back to the bit, whole or not at all. Damaged and hostile files: test_hostile_files.py."""
+"""Model files: what is saved comes back to the bit, whole or not at all. Damaged files: test_hostile_files.py."""
 
 import json
 import os
@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layer_table import BUILDERS, CELLS, DTYPES, randomise, recurrent, same_bits
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
 import fastrnn
 from fastrnn.serialization import LAYERS, load_with_metadata
+from layer_table import BUILDERS, CELLS, DTYPES, randomise, recurrent, same_bits
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -110,7 +110,11 @@ def test_a_model_whose_file_could_not_be_read_back_is_refused(tmp_path):
 
 def test_overwriting_replaces_the_file_and_leaves_nothing_beside_it(tmp_path):
     one, two, path = model(seed=1), model(seed=2), tmp_path / "m.safetensors"
-    path.write_bytes(b"something else, and longer" * 1000)
+    other = b"something else, and longer" * 1000
+    path.write_bytes(other)
+    with path.open("rb") as reader:
+        one.save(path)
+        assert reader.read() == other  # replaced, not written over: who reads the old file reads it whole
     for m in (one, two):
         m.save(path)
         assert same_bits(fastrnn.load(path).parameters(), m.parameters())

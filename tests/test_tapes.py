@@ -5,9 +5,9 @@ import threading
 
 import numpy as np
 import pytest
-from layer_table import BUILDERS, CELLS, WITH_PARAMETERS, like, parts, randomise, recurrent, same_bits
 
 import fastrnn
+from layer_table import BUILDERS, CELLS, WITH_PARAMETERS, like, parts, randomise, recurrent, same_bits
 
 MODELS = {
     **BUILDERS,

@@ -1,14 +1,14 @@
-"""Trainer: updates, batches, shuffling, validation, callbacks, the bar, repeatability. Bad data: test_trainer_data.py."""
+"""Trainer: updates, batches, shuffling, validation, callbacks, the bar, repeatability; no bad data."""
 
 import io
 import re
 
 import numpy as np
 import pytest
-from layer_table import same_bits
 
 import fastrnn
 from fastrnn.optimizers import clip_by_global_norm
+from layer_table import same_bits
 
 
 def model(dtype="float64"):
@@ -182,7 +182,11 @@ def test_batches_that_can_be_gone_through_again():
     y[:, 0, 0] = np.arange(10)
     batches = [(x[:4], y[:4]), (x[4:], y[4:])]
     fastrnn.Trainer(m, loss, fastrnn.Adam(), seed=0).fit(batches, epochs=2, validation=(x[:1], y[:1]), verbose=0)
-    assert [batch.tolist() for batch in loss.batches] == [list(range(4)), list(range(4, 10)), [0]] * 2  # their own order
+    assert [batch.tolist() for batch in loss.batches] == [
+        list(range(4)),
+        list(range(4, 10)),
+        [0],
+    ] * 2  # their own order
 
     class Fresh:
         epochs = 0
@@ -238,7 +242,8 @@ def test_classes_and_probabilities():
     y = np.argmax(x.cumsum(axis=1), axis=-1)  # which feature has the larger sum so far
     m = fastrnn.Sequential(fastrnn.RNN(2, 8, seed=0), fastrnn.Linear(8, 2, seed=1))
     history = fastrnn.Trainer(m, "cross_entropy", fastrnn.Adam(1e-2), seed=0).fit(x, y, epochs=40, verbose=0)
-    assert history.loss[-1] < 0.35 < 0.69 < history.loss[0] + 0.1  # log 2 = 0.69 is a guess
+    assert history.loss[0] > 0.59  # a guess costs log 2 = 0.69
+    assert history.loss[-1] < 0.35
     p = m.predict_proba(x)
     np.testing.assert_allclose(p.sum(axis=-1), 1, atol=1e-6)
     assert (p.argmax(axis=-1) == y).mean() > 0.85

@@ -351,7 +351,8 @@ def backward(
     _expect("h", (h.shape[0], h.shape[1], h.shape[2]), (T + 1, N, H))
     _expect("grad_output", (grad_output.shape[0], grad_output.shape[1], grad_output.shape[2]), (T, N, H))
     _expect("grad_h_n", (grad_h_n.shape[0], grad_h_n.shape[1]), (N, H))
-    if (c is None or grad_c_n is None) != (info.states == 1) or (gates is None) == info.saves_gates:
+    one_state = info.states == 1
+    if (c is None) != one_state or (grad_c_n is None) != one_state or (gates is None) == info.saves_gates:
         raise ValueError(f"c, gates, grad_c_n: not what a recorded forward of cell {cell!r} gives")
     if c is not None:
         _expect("c", (c.shape[0], c.shape[1], c.shape[2]), (T + 1, N, H))

@@ -2,10 +2,25 @@
 
 import math
 from collections.abc import Sequence
+from reprlib import repr as shown
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+__all__ = [
+    "Seed",
+    "a_bool",
+    "as_dtype",
+    "as_generator",
+    "as_real",
+    "expect_features",
+    "expect_shape",
+    "one_of",
+    "positive_float",
+    "positive_int",
+    "shown",
+]  # `shown` is a repr that is short, however long the value
 
 Array = NDArray[Any]
 Seed = int | np.random.Generator | None
@@ -17,24 +32,24 @@ def as_generator(seed: Seed) -> np.random.Generator:
         return np.random.default_rng(seed)
     if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0:
         return np.random.default_rng(int(seed))
-    raise TypeError(f"seed: expected None, an int >= 0 or a numpy.random.Generator, got {seed!r}")
+    raise TypeError(f"seed: expected None, an int >= 0 or a numpy.random.Generator, got {shown(seed)}")
 
 
 def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """Return float32 or float64."""
     try:
-        result = np.dtype(dtype)
-    except TypeError:
+        result = np.dtype(object if dtype is None else dtype)
+    except (TypeError, ValueError):
         result = np.dtype(object)
     if result not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"dtype: expected 'float32' or 'float64', got {dtype!r}")
+        raise ValueError(f"dtype: expected 'float32' or 'float64', got {shown(dtype)}")
     return result
 
 
 def positive_int(name: str, value: int) -> int:
     """Return a size as a Python int of at least 1."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: expected an int, got {value!r}")
+        raise TypeError(f"{name}: expected an int, got {shown(value)}")
     if value < 1:
         raise ValueError(f"{name}: expected at least 1, got {value}")
     return int(value)
@@ -43,29 +58,29 @@ def positive_int(name: str, value: int) -> int:
 def a_bool(name: str, value: bool) -> bool:
     """Return a flag as a Python bool."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name}: expected True or False, got {value!r}")
+        raise TypeError(f"{name}: expected True or False, got {shown(value)}")
     return bool(value)
 
 
 def positive_float(name: str, value: float, *, below: float = math.inf, zero: bool = False) -> float:
     """Return a finite float above 0 (or from 0 on) and below a limit."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}: expected a number, got {value!r}")
+        raise TypeError(f"{name}: expected a number, got {shown(value)}")
     if not ((value > 0 or (zero and value == 0)) and value < below):
         limit = f" and < {below:g}" if below < math.inf else ""
-        raise ValueError(f"{name}: expected a finite number {'>=' if zero else '>'} 0{limit}, got {value!r}")
+        raise ValueError(f"{name}: expected a finite number {'>=' if zero else '>'} 0{limit}, got {shown(value)}")
     return float(value)
 
 
 def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
     """Return a name that is among those allowed."""
     if value not in allowed:
-        raise ValueError(f"{name}: expected one of {', '.join(map(repr, allowed))}, got {value!r}")
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, allowed))}, got {shown(value)}")
     return value
 
 
 def as_real(name: str, value: ArrayLike, dtype: DTypeLike, *, copy: bool | None = None) -> Array:
-    """Return a C-contiguous array of a real dtype; the caller's own array where it is one already.
+    """Return an aligned C-contiguous array of a real dtype; the caller's own where it is one already.
 
     ``copy=True`` always copies. Complex, text and object arrays are refused, and ragged lists.
     """
@@ -75,7 +90,8 @@ def as_real(name: str, value: ArrayLike, dtype: DTypeLike, *, copy: bool | None 
         raise ValueError(f"{name}: expected one rectangular array, got parts of different shapes") from error
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
-    return np.array(array, dtype=dtype, order="C", copy=copy)
+    array = np.array(array, dtype=dtype, order="C", copy=copy)
+    return array if array.flags.aligned else array.copy()
 
 
 def expect_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:

@@ -1,6 +1,6 @@
 """Optimisers: SGD with momentum, and Adam. They change parameters in place, in PyTorch's arithmetic."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -102,8 +102,15 @@ class Adam:
 
 def clip_by_global_norm(gradients: Mapping[str, Array], limit: float) -> float:
     """Scale all gradients in place so that their joint Euclidean norm is at most ``limit``; return it from before."""
-    norm = float(np.sqrt(sum(np.vdot(g, g).astype(np.float64) for g in gradients.values())))
+    norm = _norm(gradients.values())
+    if not np.isfinite(norm):  # squares overflow long before the gradients themselves do
+        norm = _norm(g.astype(np.float64) for g in gradients.values())
     if norm > limit:
         for g in gradients.values():
             g *= limit / norm
     return norm
+
+
+def _norm(arrays: Iterable[Array]) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.sqrt(sum(float(np.vdot(array, array)) for array in arrays)))

@@ -54,7 +54,8 @@ def loss_curve(history: History, path: str | os.PathLike[str], *, title: str = "
     if history.validation_loss:
         axes.plot(epochs, history.validation_loss, label="validation", **mark)
         axes.legend()
-    axes.set(title=title, xlabel="epoch", ylabel="loss", yscale="log")
+    scale = "log" if any(loss > 0 for loss in history.loss) else "linear"
+    axes.set(title=title, xlabel="epoch", ylabel="loss", yscale=scale)
     axes.grid(alpha=0.3, which="both")
     picture = BytesIO()
     figure.savefig(picture, format=suffix, dpi=150)

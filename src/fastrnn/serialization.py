@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
+from fastrnn._validation import shown
 from fastrnn.layers import LSTM, RNN, Layer, Linear, ReLU, Sequential, Sigmoid, Softmax, Tanh
 from fastrnn.layers.sequential import LINKS
 
@@ -53,7 +54,7 @@ def save(model: Sequential, path: Path_, metadata: Mapping[str, str] | None = No
     Raises
     ------
     ValueError
-        If the model holds layers of other types.
+        If the model holds layers of other types or parameters that are not finite.
     OSError
         If the file can't be written; what was there before is still there.
     """
@@ -64,6 +65,13 @@ def save(model: Sequential, path: Path_, metadata: Mapping[str, str] | None = No
         raise ValueError(
             f"model: expected layers of fastrnn's own, got {', '.join(unknown)}; save its state_dict() instead"
         )
+    if "fastrnn" in (metadata or {}):
+        raise ValueError("metadata: the entry 'fastrnn' is the architecture's; choose another name")
+    if not all(isinstance(text, str) for item in (metadata or {}).items() for text in item):
+        raise TypeError("metadata: expected a dict of str to str")
+    for name, array in model.parameters().items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name}: the parameters are not finite; such a model can't be used")
     own = {"format": FORMAT, "version": __version__, "model": model.config(), "link": model.link}
     header = {**(metadata or {}), "fastrnn": json.dumps(own)}
     write_whole(path, to_bytes(model.state_dict(), metadata=header))
@@ -71,10 +79,13 @@ def save(model: Sequential, path: Path_, metadata: Mapping[str, str] | None = No
 
 def write_whole(path: Path_, content: bytes) -> None:
     """Replace a file's content, or leave everything as it was: write beside it, sync, rename."""
-    target = Path(path)
-    if target.exists() and not target.is_file():
-        raise OSError(f"{target}: not a regular file")
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(f"{path}: not a regular file")
+    target = Path(os.path.realpath(path))  # through links, so that they stay
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".fastrnn-", suffix=".part")
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, os.fspath(path)) from None
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -121,6 +132,8 @@ def load_with_metadata(path: Path_) -> Loaded:
             own = _header(path, metadata.pop("fastrnn", None))
             layers = _layer_configs(path, own, shapes)
             tensors = {name: file.get_tensor(name) for name in shapes}
+    except (TypeError, AttributeError) as error:  # an element type that NumPy has not
+        raise ModelFileError(f"{path}: expected float32 or float64 parameters ({error})") from None
     except SafetensorError as error:
         raise ModelFileError(f"{path}: not a model file, or a damaged one ({error})") from None
     return Loaded(_build(path, layers, tensors, own.get("link")), metadata)
@@ -138,7 +151,7 @@ def _header(path: Path_, text: str | None) -> dict[str, Any]:
         raise ModelFileError(f"{path}: the architecture is not a JSON object")
     if own.get("format") != FORMAT:
         raise ModelFileError(
-            f"{path}: expected format {FORMAT}, got {own.get('format')!r}; a newer fastrnn may read it"
+            f"{path}: expected format {FORMAT}, got {shown(own.get('format'))}; a newer fastrnn may read it"
         )
     return own
 
@@ -159,14 +172,18 @@ def _layer_configs(
         config = {str(name): value for name, value in entry.items() if name != "type"}
         layer_type = LAYERS.get(entry.get("type", "")) if isinstance(entry.get("type"), str) else None
         if layer_type is None:
-            raise ModelFileError(f"{path}: layer {i} is of unknown type {entry.get('type')!r}")
+            raise ModelFileError(f"{path}: layer {i} is of unknown type {shown(entry.get('type'))}")
         try:
             for name, shape in layer_type.parameter_shapes(config):
                 if shapes.get(f"{i}.{name}") != shape:
-                    raise ModelFileError(f"{path}: {i}.{name}: expected shape {shape}, got {shapes.get(f'{i}.{name}')}")
+                    got = shapes.get(f"{i}.{name}")
+                    raise ModelFileError(f"{path}: {i}.{name}: expected shape {shown(shape)}, got {got}")
                 seen += 1
-        except (KeyError, TypeError) as error:
-            raise ModelFileError(f"{path}: layer {i} ({entry.get('type')}) has wrong arguments: {error}") from None
+        except ModelFileError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            reason = str(error)[:200]
+            raise ModelFileError(f"{path}: layer {i} ({layer_type.__name__}) has wrong arguments: {reason}") from None
         layers.append((layer_type, config))
     if seen != len(shapes):
         raise ModelFileError(f"{path}: {len(shapes)} arrays in the file, but the architecture has {seen}")
@@ -178,7 +195,7 @@ def _build(
 ) -> Sequential:
     """Return the model with these parameters."""
     if link is not None and (not isinstance(link, str) or link not in LINKS):
-        raise ModelFileError(f"{path}: unknown link {link!r}")
+        raise ModelFileError(f"{path}: unknown link {shown(link)}")
     try:
         model = Sequential(*(layer_type(**config) for layer_type, config in layers))
         for name, own in model.parameters().items():
@@ -186,7 +203,7 @@ def _build(
                 raise ValueError(f"{name}: expected {own.dtype}, got {tensors[name].dtype}")
         model.load_state_dict(tensors)
     except (TypeError, ValueError) as error:
-        raise ModelFileError(f"{path}: {error}") from None
+        raise ModelFileError(f"{path}: {str(error)[:300]}") from None
     if not all(np.isfinite(array).all() for array in tensors.values()):
         raise ModelFileError(f"{path}: the parameters are not finite")
     model.link = link

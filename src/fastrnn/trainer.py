@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
-from fastrnn._validation import Seed, as_generator, as_real, positive_float, positive_int
+from fastrnn._validation import Seed, as_generator, as_real, positive_float, positive_int, shown
 from fastrnn.layers import Sequential, Sigmoid, Softmax
 from fastrnn.losses import Loss, as_loss
 from fastrnn.optimizers import Adam, Optimizer, clip_by_global_norm
@@ -92,6 +92,8 @@ class Trainer:
         self.model = model
         self.loss = as_loss(loss)
         self.optimizer = Adam() if optimizer is None else optimizer
+        if isinstance(self.optimizer, type) or not callable(getattr(self.optimizer, "update", None)):
+            raise TypeError(f"optimizer: expected one such as fastrnn.Adam(1e-3), got {shown(optimizer)}")
         self.clip_norm = None if clip_norm is None else positive_float("clip_norm", clip_norm)
         self.rng = as_generator(seed)
         if self.loss.link and isinstance(model.layers[-1], (Sigmoid, Softmax)):
@@ -122,8 +124,10 @@ class Trainer:
 
     def evaluate(self, x: ArrayLike, y: ArrayLike, *, batch_size: int = 256) -> float:
         """Return the mean loss over some data, without training."""
+        batch_size = positive_int("batch_size", batch_size)
+        x, y = self._data(x, y)
         total, count = 0.0, 0
-        for x_part, y_part in _slices(*self._data(x, y), np.arange(len(np.asarray(x))), batch_size):
+        for x_part, y_part in _slices(x, y, np.arange(len(x)), batch_size):
             total += self.loss(self.model(x_part), y_part)[0] * len(x_part)
             count += len(x_part)
         return total / count
@@ -172,6 +176,8 @@ class Trainer:
             If the loss is no longer finite.
         """
         epochs, batch_size = positive_int("epochs", epochs), positive_int("batch_size", batch_size)
+        if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
+            raise TypeError(f"callbacks: expected a list of callables, got {shown(callbacks)}")
         batches, steps, held_out = self._batches(x, y, batch_size, validation)
         history = History()
         with _progress_bar(None if steps is None else epochs * steps, verbose, file) as bar:
@@ -203,11 +209,15 @@ class Trainer:
         self, x: Any, y: Any, batch_size: int, validation: float | tuple[ArrayLike, ArrayLike] | None
     ) -> tuple[Callable[[], Iterable[Batch]], int | None, Batch | None]:
         """Return a function that gives the batches of one epoch, their number if known, and the validation data."""
+        if isinstance(validation, tuple) and len(validation) != 2:
+            raise ValueError(f"validation: expected a share, or a tuple (x, y), got {len(validation)} parts")
         held_out = self._data(*validation) if isinstance(validation, tuple) else None
         if y is None:
+            if not isinstance(x, Iterable):
+                raise TypeError(f"x: expected arrays x and y, or an iterable of batches (x, y), got {shown(x)}")
             if validation is not None and held_out is None:
                 raise ValueError("validation: expected a tuple (x, y) where training data are batches, got a share")
-            return lambda: x, len(x) if hasattr(x, "__len__") else None, held_out
+            return lambda: x, len(x) if isinstance(x, Sized) else None, held_out
         x, y = self._data(x, y)
         rows = np.arange(len(x))
         if validation is not None and not isinstance(validation, tuple):
@@ -222,9 +232,14 @@ class Trainer:
 
     def _data(self, x: ArrayLike, y: ArrayLike) -> Batch:
         """Return x and y as arrays with as many samples each, x in the model's dtype."""
-        x, y = as_real("x", x, self.model.dtype), np.asarray(y)
-        if x.ndim < 2 or len(x) == 0 or len(x) != len(y):
+        x, y = as_real("x", x, self.model.dtype), _rectangular(y)
+        if x.ndim < 2 or y.ndim == 0 or len(x) == 0 or len(x) != len(y):
             raise ValueError(f"x, y: expected as many samples in both, at least one, got {x.shape} and {y.shape}")
+        if self.model.recurrent and x.ndim != 3:
+            raise ValueError(f"x: expected shape (N, T, F), samples first, got {x.shape}")
+        output = self.model(x[:1])  # whatever the model refuses, it refuses here
+        if hasattr(self.loss, "check"):
+            self.loss.check(y, (len(y), *output.shape[1:]))
         return x, y
 
 
@@ -233,6 +248,13 @@ def _slices(x: Array, y: Array, rows: Array, batch_size: int) -> Iterator[Batch]
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
         yield x[batch], y[batch]
+
+
+def _rectangular(y: ArrayLike) -> Array:
+    try:
+        return np.asarray(y)
+    except ValueError as error:
+        raise ValueError("y: expected one rectangular array, got parts of different shapes") from error
 
 
 def _last(history: History) -> dict[str, str]:

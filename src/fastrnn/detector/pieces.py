@@ -68,18 +68,22 @@ def _doubled(word: Codes, count: int, rng: Rng) -> Codes:
 
 def _swapped(word: Codes, count: int, rng: Rng) -> Codes:
     """Two neighbours exchanged."""
-    pieces = _word(word, count, rng)
-    if len(word) > 1:
-        rows, at = np.arange(count), rng.integers(len(word) - 1, size=count)
+    pieces, places = _word(word, count, rng), np.flatnonzero(word[:-1] != word[1:])
+    if len(places):  # else all letters are the same, and nothing changes
+        rows, at = np.arange(count), rng.choice(places, size=count)
         pieces[rows, at], pieces[rows, at + 1] = word[at + 1], word[at]
     return pieces
 
 
 def _replaced(word: Codes, count: int, rng: Rng) -> Codes:
-    """One letter replaced, half the time by a letter of the word."""
+    """One letter replaced by another, half the time by one of the word's, if it has others."""
     pieces, size = _word(word, count, rng), int(word.max()) + 1
-    own, other = rng.integers(size, size=count), _random(rng, (count,), size)
-    pieces[np.arange(count), rng.integers(len(word), size=count)] = np.where(rng.random(count) < 0.5, own, other)
+    rows, at = np.arange(count), rng.integers(len(word), size=count)
+    before = pieces[rows, at]
+    own = (before + 1 + rng.integers(max(size - 1, 1), size=count)) % size
+    random = _random(rng, (count,), size)
+    after = np.where(rng.random(count) < 0.5, own, random)
+    pieces[rows, at] = np.where(after == before, size, after)
     return pieces
 
 

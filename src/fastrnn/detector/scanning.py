@@ -8,6 +8,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from scipy.special import expit, logit
 
+from fastrnn._validation import positive_float
 from fastrnn.detector.training import Detector
 
 CONTEXT = 40  # characters shown on each side
@@ -86,13 +87,17 @@ def scan(detector: Detector, chunks: Iterable[str], *, threshold: float = 0.9) -
     threshold : float
         The output above which the word counts as detected.
 
-    Yields
-    ------
-    Detection
-        In the order of the text, as soon as its context is complete.
+    Returns
+    -------
+    iterator of Detection
+        In the order of the text, each as soon as its context is complete.
     """
-    stream = detector.model.stream()
-    width, limit = len(detector.letters.target), logit(threshold)
+    return _scan(detector, chunks, float(logit(positive_float("threshold", threshold, below=1.0))))
+
+
+def _scan(detector: Detector, chunks: Iterable[str], limit: float) -> Iterator[Detection]:
+    """Yield where the logit exceeds the limit."""
+    stream, width = detector.model.stream(), len(detector.letters.target)
     text, base = "", 0  # the text not yet done with, and the position of its first character
     line, line_start = 1, 0
     waiting: list[_Hit] = []

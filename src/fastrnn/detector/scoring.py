@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logit
 
-from fastrnn._validation import Seed, as_generator
+from fastrnn._validation import Seed, as_generator, positive_float, positive_int
 from fastrnn.detector.pieces import SCORING_COUNTS, scoring_stream
 from fastrnn.detector.training import Detector
 
@@ -67,10 +67,12 @@ def score(detector: Detector, *, threshold: float = 0.9, letters: int = 1_000_00
     seed : int or numpy.random.Generator, optional
         Of the stream; use another than in training.
     """
+    limit = logit(positive_float("threshold", threshold, below=1.0))
+    letters = positive_int("letters", letters)
     codes = scoring_stream(detector.letters, as_generator(seed), letters, SCORING_COUNTS)
     truth = detector.letters.ends(codes)
     stream = detector.model.stream()
     blocks = (codes[start : start + BLOCK] for start in range(0, len(codes), BLOCK))
     outputs = np.concatenate([stream.run(detector.letters.one_hot(block))[:, 0] for block in blocks])
-    fired = outputs > logit(threshold)
+    fired = outputs > limit
     return Score(len(codes), int(truth.sum()), int(fired.sum()), int((fired & truth).sum()))

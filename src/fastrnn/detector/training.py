@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from fastrnn._validation import Seed, as_generator, one_of
+from fastrnn._validation import Seed, as_generator, one_of, shown
 from fastrnn.detector.letters import Letters
 from fastrnn.detector.pieces import SCORING_COUNTS, scoring_stream, training_codes
 from fastrnn.layers import LSTM, RNN, Linear, Sequential
@@ -23,7 +23,7 @@ LEARNING_RATE = {"lstm": 2e-2, "rnn": 5e-3}  # at the start
 FINAL_RATE = 1e-4  # at the end, after a cosine over all epochs
 CLIP_NORM = 0.03
 HIDDEN_SIZE = 32
-BATCH = 16  # sequences
+BATCH = 32  # sequences
 BATCHES = 250  # an epoch
 CHECK_LETTERS = 100_000  # random letters after each epoch
 MARGIN = 2.0  # by how much the logits must clear the threshold
@@ -134,6 +134,8 @@ def train(
     -------
     Detector, History
     """
+    if not isinstance(letters, Letters):
+        raise TypeError(f"letters: expected Letters(word), got {shown(letters)}")
     rate = LEARNING_RATE[one_of("cell", cell, tuple(LEARNING_RATE))]
     rng = as_generator(seed)
     layer = LSTM if cell == "lstm" else RNN

@@ -138,11 +138,13 @@ class Layer(ABC):
         TypeError
             If a value is not made of real numbers.
         """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"state_dict: expected a mapping from names to arrays, got {type(state_dict).__name__}")
         own = self.parameters()
         missing, unknown = sorted(own.keys() - state_dict.keys()), sorted(state_dict.keys() - own.keys())
         if missing or unknown:
             raise ValueError(f"state_dict: missing {missing}, unknown {unknown}; this layer has {list(own)}")
-        new = {name: as_real(name, state_dict[name], array.dtype) for name, array in own.items()}
+        new = {name: as_real(name, state_dict[name], array.dtype, copy=True) for name, array in own.items()}
         for name, array in own.items():
             expect_shape(name, new[name], array.shape)
         for name, array in own.items():

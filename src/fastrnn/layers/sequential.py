@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax
 
-from fastrnn._validation import as_real, expect_features, expect_shape
+from fastrnn._validation import as_real, expect_features, expect_shape, shown
 from fastrnn.layers.activations import Sigmoid, Softmax
 from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
 from fastrnn.layers.recurrent import Recurrent
@@ -50,7 +50,9 @@ class Sequential(Layer):
             raise ValueError("layers: expected at least one layer, got none")
         for i, layer in enumerate(layers):
             if not isinstance(layer, Layer):
-                raise TypeError(f"layers: expected a Layer at position {i}, got {layer!r}")
+                raise TypeError(f"layers: expected a Layer at position {i}, got {shown(layer)}")
+            if isinstance(layer, Sequential):
+                raise TypeError(f"layers: got a Sequential at position {i}; pass its layers instead: *model.layers")
             if isinstance(layer, Recurrent) and layer.batch_first:
                 raise ValueError(f"layers: {layer!r} at position {i} has batch_first=True; leave it out here")
         dtypes = {layer.dtype for layer in layers if layer.dtype is not None} or {np.dtype(np.float32)}

@@ -109,6 +109,8 @@ class ModelStream:
         self.steps += len(x)
 
     def _check_out(self, out: Array, shape: tuple[int, ...]) -> None:
+        if not isinstance(out, np.ndarray):
+            raise TypeError(f"out: expected an ndarray, got {type(out).__name__}")
         flags = out.flags
         if out.shape != shape or out.dtype != self._dtype or not (flags.c_contiguous and flags.writeable):
             raise ValueError(

@@ -1,0 +1,175 @@
+"""PyTorch's outputs, gradients, losses and optimiser steps: from golden/torch.npz, and live where it is installed."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+import fastrnn
+from fastrnn.losses import LOSSES
+from golden import make_torch
+
+FLAT = np.load(make_torch.PATH)
+
+
+def golden(group):
+    return {key.removeprefix(f"{group}/"): FLAT[key] for key in FLAT.files if key.startswith(f"{group}/")}
+
+
+def as_state(arrays, prefix):
+    """Return h, or (h, c), from the arrays `prefix.0` and perhaps `prefix.1`."""
+    parts = [arrays[f"{prefix}.{i}"] for i in range(2) if f"{prefix}.{i}" in arrays]
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def run_fastrnn(case, given, dtype):
+    """Return what make_torch.run_layer computed, as the public layers compute it."""
+    cell, layers, _, batch_first = case
+    parameters = {name[2:]: array for name, array in given.items() if name.startswith("p.")}
+    options = {
+        "num_layers": layers,
+        "bias": "bias_ih_l0" in parameters,
+        "batch_first": batch_first,
+        "dtype": dtype,
+    }
+    inputs, H = given["x"].shape[-1], given["state.0"].shape[-1]
+    if cell == "lstm":
+        layer = fastrnn.LSTM(inputs, H, **options)
+    else:
+        layer = fastrnn.RNN(inputs, H, nonlinearity=cell.removeprefix("rnn_"), **options)
+    layer.load_state_dict(parameters)
+    output, final, tape = layer.record(given["x"], as_state(given, "state"))
+    plain, plain_final = layer(given["x"], as_state(given, "state"))
+    np.testing.assert_array_equal(plain, output)
+    np.testing.assert_array_equal(plain_final, final)
+    grads = layer.backward(tape, given["dy"], as_state(given, "dstate"))
+    final, grad_state = (part if isinstance(part, tuple) else (part,) for part in (final, grads.state))
+    got = {"output": output, "grad.x": grads.x}
+    got |= {f"final.{i}": part for i, part in enumerate(final)}
+    got |= {f"grad.state.{i}": part for i, part in enumerate(grad_state)}
+    return got | {f"grad.p.{name}": grad for name, grad in grads.parameters.items()}
+
+
+def expect_like_torch(case, arrays, dtype):
+    """Compare with PyTorch's float64 results.
+
+    float64: 1e-10, relative to the largest element. float32: every element is the end of sums of I + H products,
+    carried on over T steps in every layer, and over T·N rows for parameters: 4·eps·√(L·T·(I + 4H + N)).
+    """
+    got = run_fastrnn(case, arrays, dtype)
+    expected = {name: a for name, a in arrays.items() if name.split(".")[0] in ("output", "final", "grad")}
+    assert got.keys() == expected.keys()
+    _, layers, _, batch_first = case
+    N, T, inputs = arrays["x"].shape if batch_first else arrays["x"].swapaxes(0, 1).shape
+    terms = layers * T * (inputs + 4 * arrays["state.0"].shape[-1] + N)
+    relative = 1e-10 if dtype == "float64" else 4 * np.finfo(dtype).eps * np.sqrt(terms)
+    for name, true in expected.items():
+        assert got[name].dtype == dtype, name
+        limit = relative * max(1, np.abs(true).max())
+        np.testing.assert_allclose(got[name], true, rtol=0, atol=limit, err_msg=name)
+
+
+def expect_loss_like_torch(name, arrays):
+    loss = LOSSES[name.removesuffix("_probabilities")]()
+    value, gradient = loss(arrays["prediction"], arrays["target"])
+    np.testing.assert_allclose(value, arrays["value"], rtol=1e-12)
+    np.testing.assert_allclose(gradient, arrays["gradient"], rtol=1e-12, atol=1e-16)
+    value, gradient = loss(arrays["prediction"].astype(np.float32), arrays["target"])
+    # each element of a loss is a few rounded operations
+    np.testing.assert_allclose(value, arrays["value"], rtol=8 * np.finfo(np.float32).eps)
+    limit = 8 * np.finfo(np.float32).eps * np.abs(arrays["gradient"]).max()
+    np.testing.assert_allclose(gradient, arrays["gradient"], rtol=0, atol=limit)
+    assert gradient.dtype == np.float32
+
+
+def expect_steps_like_torch(name, arrays):
+    kind, options = make_torch.OPTIMIZERS[name]
+    options = {"learning_rate" if key == "lr" else key: value for key, value in options.items()}
+    optimizer = getattr(fastrnn, kind)(**options)
+    parameters = {key: arrays[f"start.{key}"].copy() for key in ("w", "b")}
+    for t in range(len(arrays["values.w"])):
+        optimizer.update(parameters, {key: arrays[f"gradients.{key}"][t] for key in parameters})
+        for key, value in parameters.items():
+            np.testing.assert_allclose(value, arrays[f"values.{key}"][t], rtol=1e-12, atol=1e-12, err_msg=f"step {t}")
+
+
+# ---- golden ----
+
+
+def test_the_golden_file_holds_every_case_and_is_small():
+    groups = {key.rpartition("/")[0] for key in FLAT.files}
+    expected = {f"layer/{n}" for n in make_torch.CASES} | {f"loss/{n}" for n in make_torch.LOSSES}
+    assert groups == expected | {f"optimizer/{n}" for n in make_torch.OPTIMIZERS}
+    assert make_torch.PATH.stat().st_size < 300_000
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", make_torch.CASES)
+def test_layers_equal_the_golden_results(name, dtype):
+    expect_like_torch(make_torch.CASES[name], golden(f"layer/{name}"), dtype)
+
+
+@pytest.mark.parametrize("name", make_torch.LOSSES)
+def test_losses_equal_the_golden_results(name):
+    expect_loss_like_torch(name, golden(f"loss/{name}"))
+
+
+@pytest.mark.parametrize("name", make_torch.OPTIMIZERS)
+def test_optimizers_equal_the_golden_steps(name):
+    expect_steps_like_torch(name, golden(f"optimizer/{name}"))
+
+
+# ---- live ----
+
+
+@pytest.fixture
+def torch():
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield torch
+    torch.set_num_threads(threads)
+
+
+SIZES = [(1, 1, 1, 1), (5, 1, 3, 17), (4, 9, 7, 65), (70, 4, 5, 8), (3, 3, 2, 161)]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("cell", ["rnn_tanh", "rnn_relu", "lstm"])
+@pytest.mark.usefixtures("torch")
+def test_layers_equal_torch(cell, layers, sizes, bias):
+    for kind, batch_first in product(("dense", "one_hot"), (False, True)):
+        case = cell, layers, kind, batch_first
+        arrays = make_torch.run_layer(case, sizes, bias=bias, seed=layers)
+        expect_like_torch(case, arrays, "float64")
+        if cell != "rnn_relu":  # whose slope may fall on either side of 0 in float32
+            expect_like_torch(case, arrays, "float32")
+
+
+def test_our_parameters_load_into_torch_and_give_the_same_output(torch):
+    x = np.random.default_rng(0).standard_normal((6, 2, 3))
+    for name in ("RNN", "LSTM"):
+        ours = getattr(fastrnn, name)(3, 4, num_layers=2, dtype="float64", seed=1)
+        theirs = getattr(torch.nn, name)(3, 4, num_layers=2, dtype=torch.float64)
+        theirs.load_state_dict({key: torch.tensor(value) for key, value in ours.state_dict().items()})
+        assert list(ours.state_dict()) == list(theirs.state_dict())
+        output, _ = theirs(torch.tensor(x))  # the initial state is zero in both
+        np.testing.assert_allclose(ours(x)[0], output.detach().numpy(), rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("shape", [(8,), (3, 4), (2, 3, 7)], ids=str)
+@pytest.mark.parametrize("name", make_torch.LOSSES)
+@pytest.mark.usefixtures("torch")
+def test_losses_equal_torch(name, shape):
+    shape = (1, *shape) if len(shape) == 1 else shape
+    for seed in range(5):
+        expect_loss_like_torch(name, make_torch.run_loss(name, shape, seed))
+
+
+@pytest.mark.parametrize("name", make_torch.OPTIMIZERS)
+@pytest.mark.usefixtures("torch")
+def test_optimizers_equal_torch(name):
+    for seed in range(1, 6):
+        expect_steps_like_torch(name, make_torch.run_optimizer(name, steps=30, seed=seed))
