@@ -12,12 +12,12 @@ lint:    ## every linter and type checker, changing nothing
 	ruff format --check .
 	mypy
 	cython-lint src/fastrnn/*.pyx src/fastrnn/*.pxd
-	clang-format --dry-run --Werror csrc/*.[ch] csrc/cells/*.h
+	clang-format --dry-run --Werror csrc/*.[ch] csrc/cells/*.h tools/*.c
 
 format:  ## let the formatters rewrite the sources
 	ruff check --fix .
 	ruff format .
-	clang-format -i csrc/*.[ch] csrc/cells/*.h
+	clang-format -i csrc/*.[ch] csrc/cells/*.h tools/*.c
 
 test:
 	$(PYTHON) -m pytest

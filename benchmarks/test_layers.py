@@ -5,6 +5,7 @@ Run: pytest benchmarks. One group for each case, so the table shows ratios withi
 
 import numpy as np
 import pytest
+
 from contestants import CONTESTANTS, Case, data
 
 CASES = [

@@ -3,7 +3,7 @@
  *
  * + - * / work on `vec` as they stand: the intrinsic types are vector types of GCC and clang, and on the
  * base ISA `vec` is `real`. NaN goes through every operation; min and max return their second argument
- * where the comparison is unordered, so put the constant first.
+ * where the comparison is unordered, so put the constant first. if_negative looks at the sign bit alone.
  */
 #ifndef FASTRNN_SIMD_H
 #define FASTRNN_SIMD_H
@@ -49,7 +49,7 @@ INLINE void store_part(real *p, vec v, int64_t n) {
 INLINE vec fma_(vec a, vec b, vec c) { return a * b + c; }
 INLINE vec min_(vec limit, vec x) { return x > limit ? limit : x; }
 INLINE vec max_(vec limit, vec x) { return x < limit ? limit : x; }
-INLINE vec if_negative(vec x, vec yes, vec no) { return x < 0 ? yes : no; }
+INLINE vec if_negative(vec x, vec yes, vec no) { return __builtin_signbit(x) ? yes : no; }
 
 #elif defined(FR_ISA_AVX2) || defined(FR_ISA_AVX512)
 

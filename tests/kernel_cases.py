@@ -20,16 +20,18 @@ class Shape(NamedTuple):
     H: int
 
 
-# Sizes on both sides of the vector widths (1 to 16 lanes, two and eight vectors), of the choices between the
-# small multiply and BLAS (N = 8, H = 64 and 160), and of the chunk of 256 rows; see csrc/sequence.h.
+# Sizes on both sides of the vector widths (1 to 16 lanes, two and eight vectors), of the choices between the small
+# multiply and BLAS (N = 1, 4, 8; H = 96, 192, 512) and of the chunk of 256 rows; see csrc/sequence.h. Where a test
+# must be sure of its path, it asks for it: multiply="small" or "blas".
 SHAPES = tuple(
     Shape(*shape)
     for shape in [
         (1, 1, 1, 1), (2, 1, 3, 2), (3, 2, 1, 3), (5, 3, 2, 5), (7, 1, 5, 7), (8, 5, 7, 8), (3, 7, 8, 15),
         (2, 8, 15, 16), (3, 9, 16, 17), (5, 15, 17, 31), (2, 16, 31, 33), (15, 3, 33, 65), (2, 17, 2, 97),
-        (3, 9, 5, 64), (3, 9, 5, 65), (2, 33, 97, 65), (3, 8, 5, 160), (3, 8, 3, 161), (2, 9, 3, 161),
-        (4, 1, 97, 161), (3, 3, 161, 129), (256, 1, 2, 3), (257, 1, 3, 5), (129, 2, 5, 9), (65, 4, 7, 16),
-        (37, 7, 3, 8), (31, 17, 2, 66), (3, 97, 2, 7), (2, 129, 3, 5), (3, 255, 1, 3), (2, 256, 2, 5), (3, 257, 3, 2),
+        (3, 9, 5, 64), (3, 9, 5, 96), (2, 9, 97, 97), (2, 8, 5, 161), (2, 8, 5, 192), (2, 8, 3, 193), (4, 1, 97, 192),
+        (3, 3, 161, 129), (3, 1, 2, 193), (1, 4, 3, 512), (1, 4, 2, 513),
+        (256, 1, 2, 3), (257, 1, 3, 5), (129, 2, 5, 9), (65, 4, 7, 16), (37, 7, 3, 8), (31, 17, 2, 66),
+        (3, 97, 2, 7), (2, 129, 3, 5), (3, 255, 1, 3), (2, 256, 2, 5), (3, 257, 3, 2),
     ]
 )  # fmt: skip
 

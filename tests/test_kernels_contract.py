@@ -8,9 +8,11 @@ import pytest
 from fastrnn import _kernels
 from kernel_cases import DTYPES, WEIGHTS, Shape, answers, backward, cast, forward, problem
 
-SMALL, LARGE = Shape(5, 3, 4, 6), Shape(5, 9, 4, 70)  # the small multiply and BLAS; see csrc/sequence.h
-CHUNKED = Shape(70, 4, 3, 9)  # two chunks
-each_path = pytest.mark.parametrize("shape", [SMALL, LARGE, CHUNKED], ids=["small", "blas", "chunked"])
+SMALL, WIDE = Shape(5, 3, 4, 6), Shape(5, 9, 4, 70)
+CHUNKED = Shape(70, 4, 3, 9)  # two chunks; see csrc/sequence.h
+each_path = pytest.mark.parametrize(
+    ("shape", "multiply"), [(SMALL, "small"), (SMALL, "blas"), (WIDE, "small"), (WIDE, "blas"), (CHUNKED, "auto")]
+)
 each_kernel = pytest.mark.parametrize(
     ("cell", "isa", "dtype"),
     [(cell, isa, dtype) for cell in _kernels.CELLS for isa in _kernels.ISAS for dtype in DTYPES],
@@ -43,10 +45,10 @@ def expect_same_bits(first, second):
 
 @each_path
 @each_kernel
-def test_backward_twice_gives_the_same_bits_in_new_arrays(cell, isa, dtype, shape):
+def test_backward_twice_gives_the_same_bits_in_new_arrays(cell, isa, dtype, *, shape, multiply):
     a = cast(problem(cell, shape, True)[0], dtype)
-    recorded = forward(cell, a, isa)
-    first, second = (backward(cell, a, recorded, isa) for _ in range(2))
+    recorded = forward(cell, a, isa, multiply)
+    first, second = (backward(cell, a, recorded, isa, multiply) for _ in range(2))
     expect_same_bits(first, second)
     for name, array in first.items():
         others = (*a.values(), *recorded, *second.values(), *(first[n] for n in first if n != name))
@@ -55,12 +57,12 @@ def test_backward_twice_gives_the_same_bits_in_new_arrays(cell, isa, dtype, shap
 
 @each_path
 @each_kernel
-def test_inputs_come_back_unmodified(cell, isa, dtype, shape):
+def test_inputs_come_back_unmodified(cell, isa, dtype, *, shape, multiply):
     frozen = cast(problem(cell, shape, True)[0], dtype)
     a = copy(frozen)  # writable, so that a kernel that writes to its input is seen and not stopped
-    recorded = forward(cell, a, isa)
+    recorded = forward(cell, a, isa, multiply)
     before = [None if array is None else array.copy() for array in recorded]
-    backward(cell, a, recorded, isa)
+    backward(cell, a, recorded, isa, multiply)
     for name, array in a.items():
         np.testing.assert_array_equal(array, frozen[name], err_msg=name)
     for array, copied in zip(recorded, before, strict=True):
@@ -82,28 +84,28 @@ def test_threads_do_not_disturb_each_other(cell, isa, dtype):
 
 @each_path
 @each_kernel_with("x", "h_0", "c_0")
-def test_nan_in_one_row_reaches_that_row_alone(cell, isa, dtype, name, shape):
+def test_nan_in_one_row_reaches_that_row_alone(cell, isa, dtype, name, *, shape, multiply):
     a = copy(cast(problem(cell, shape, True)[0], dtype))
-    clean, _, _ = forward(cell, a, isa)
+    clean, _, _ = forward(cell, a, isa, multiply)
     row, start = 1, 2 if name == "x" else 0
     a[name][(start, row) if name == "x" else row] = np.nan
-    h, c, gates = forward(cell, a, isa)
+    h, c, gates = forward(cell, a, isa, multiply)
     assert np.isnan(h[start + 1 :, row]).all()
     np.testing.assert_array_equal(np.delete(h[1:], row, axis=1), np.delete(clean[1:], row, axis=1))
     np.testing.assert_array_equal(h[1 : start + 1, row], clean[1 : start + 1, row])
     # The gradient of the recurrent weights is a sum over all rows.
-    assert np.isnan(backward(cell, a, (h, c, gates), isa)["grad_weight_hh"]).all()
+    assert np.isnan(backward(cell, a, (h, c, gates), isa, multiply)["grad_weight_hh"]).all()
 
 
 @each_path
 @each_kernel_with("grad_output", "grad_h_n", "grad_c_n")
-def test_nan_in_an_upstream_gradient_reaches_that_row_and_all_parameters(cell, isa, dtype, name, shape):
+def test_nan_in_an_upstream_gradient_reaches_that_row_and_all_parameters(cell, isa, dtype, name, *, shape, multiply):
     a = copy(cast(problem(cell, shape, True)[0], dtype))
-    recorded = forward(cell, a, isa)
-    clean = backward(cell, a, recorded, isa)
+    recorded = forward(cell, a, isa, multiply)
+    clean = backward(cell, a, recorded, isa, multiply)
     row, last = 1, 2 if name == "grad_output" else shape.T - 1
     a[name][(last, row) if name == "grad_output" else row] = np.nan
-    grads = backward(cell, a, recorded, isa)
+    grads = backward(cell, a, recorded, isa, multiply)
     assert np.isnan(grads["grad_x"][: last + 1, row]).all()
     assert np.isnan(grads["grad_h_0"][row]).all()
     np.testing.assert_array_equal(grads["grad_x"][last + 1 :], clean["grad_x"][last + 1 :])
@@ -133,12 +135,12 @@ def fading(cell, shape, dtype):
 
 @each_path
 @each_kernel
-def test_the_mode_of_arithmetic_is_restored(cell, isa, dtype, shape):
+def test_the_mode_of_arithmetic_is_restored(cell, isa, dtype, *, shape, multiply):
     a = fading(cell, shape, dtype)
     assert subnormal_product() > 0
-    recorded = forward(cell, a, isa)
+    recorded = forward(cell, a, isa, multiply)
     assert subnormal_product() > 0
-    grads = backward(cell, a, recorded, isa)
+    grads = backward(cell, a, recorded, isa, multiply)
     assert subnormal_product() > 0
     assert all(np.isfinite(grad).all() for grad in grads.values())
 

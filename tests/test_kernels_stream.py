@@ -6,7 +6,8 @@ import pytest
 from fastrnn import _kernels
 from kernel_cases import DTYPES, WEIGHTS, Shape, cast, expect_equal, problem
 
-SHAPES = [Shape(90, 1, 5, 7), Shape(40, 3, 2, 9), Shape(20, 9, 4, 70), Shape(20, 1, 3, 161)]
+# the last one is BLAS's, on every ISA; see csrc/sequence.h
+SHAPES = [Shape(90, 1, 5, 7), Shape(40, 3, 2, 9), Shape(20, 1, 3, 161), Shape(12, 33, 4, 130)]
 CHUNKS = {
     "steps": [1],
     "uneven": [1, 2, 3, 5, 7, 11],

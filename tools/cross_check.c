@@ -27,7 +27,8 @@ static void multiply(int wide, int ta, int tb, int64_t m, int64_t n, int64_t k, 
         for (int64_t j = 0; j < n; j++) {
             double sum = accumulate ? element(c, i * ldc + j, wide) : 0;
             for (int64_t l = 0; l < k; l++)
-                sum += element(a, ta ? l * lda + i : i * lda + l, wide) * element(b, tb ? j * ldb + l : l * ldb + j, wide);
+                sum += element(a, ta ? l * lda + i : i * lda + l, wide) *
+                       element(b, tb ? j * ldb + l : l * ldb + j, wide);
             set(c, i * ldc + j, wide, sum);
         }
 }
@@ -59,13 +60,16 @@ typedef struct {
     int64_t count;
 } result;
 
-static result run(const fr_kernels *kernels, int wide, fr_cell cell, int64_t N, int64_t I, int64_t H, void *const in[8]) {
+static result run(const fr_kernels *kernels, int wide, fr_cell cell, int64_t N, int64_t I, int64_t H,
+                  void *const in[8]) {
     const int64_t G = fr_cells[cell].gates, NH = N * H, T = STEPS;
     const int gated = fr_cells[cell].states == 2;
-    const fr_problem problem = {.cell = cell, .rows = N, .inputs = I, .hidden = H, .gemm = wide ? gemm_f64 : gemm_f32};
+    const fr_problem problem = {
+        .cell = cell, .rows = N, .inputs = I, .hidden = H, .gemm = wide ? gemm_f64 : gemm_f32};
     const fr_weights w = {.w_ih = in[0], .w_hh = in[1], .b_ih = in[2], .b_hh = in[3]};
     const size_t width = wide ? sizeof(double) : sizeof(float);
-    const int64_t sizes[] = {(T + 1) * NH, (T + 1) * NH, T * N * G * H, NH, NH, T * N * I, G * H * I, G * H * H, G * H, G * H};
+    const int64_t sizes[] = {(T + 1) * NH, (T + 1) * NH, T * N * G * H, NH,    NH,
+                             T * N * I,    G * H * I,    G * H * H,     G * H, G * H};
     int64_t start[11] = {0};
     for (int i = 0; i < 10; i++) start[i + 1] = start[i] + sizes[i];
     char *all = calloc((size_t)start[10] + 16, width);
@@ -75,14 +79,33 @@ static result run(const fr_kernels *kernels, int wide, fr_cell cell, int64_t N, 
     memcpy(PART(3), in[5], (size_t)NH * width);
     memcpy(PART(4), in[6], (size_t)NH * width);
     void *packed = calloc((size_t)kernels->packed_size(&problem) + 16, width);
-    void *scratch = calloc((size_t)(kernels->forward_workspace(&problem, T, 1) + kernels->backward_workspace(&problem, T)) + 16, width);
+    void *scratch = calloc(
+        (size_t)(kernels->forward_workspace(&problem, T, 1) + kernels->backward_workspace(&problem, T)) + 16, width);
     kernels->pack(&problem, &w, packed);
-    kernels->forward(&problem, &w, &(fr_forward_args){.steps = T, .record = 1, .x = in[4], .h = PART(0),
-        .c = gated ? PART(1) : NULL, .gates = fr_cells[cell].saves_gates ? PART(2) : NULL, .workspace = scratch, .packed = packed});
-    kernels->backward(&problem, &w, &(fr_backward_args){.steps = T, .x = in[4], .h = PART(0), .c = gated ? PART(1) : NULL,
-        .gates = fr_cells[cell].saves_gates ? PART(2) : NULL, .grad_output = in[7], .grad_h = PART(3),
-        .grad_c = gated ? PART(4) : NULL, .grad_x = PART(5), .grad_w_ih = PART(6), .grad_w_hh = PART(7),
-        .grad_b_ih = PART(8), .grad_b_hh = PART(9), .workspace = scratch});
+    kernels->forward(&problem, &w,
+                     &(fr_forward_args){.steps = T,
+                                        .record = 1,
+                                        .x = in[4],
+                                        .h = PART(0),
+                                        .c = gated ? PART(1) : NULL,
+                                        .gates = fr_cells[cell].saves_gates ? PART(2) : NULL,
+                                        .workspace = scratch,
+                                        .packed = packed});
+    kernels->backward(&problem, &w,
+                      &(fr_backward_args){.steps = T,
+                                          .x = in[4],
+                                          .h = PART(0),
+                                          .c = gated ? PART(1) : NULL,
+                                          .gates = fr_cells[cell].saves_gates ? PART(2) : NULL,
+                                          .grad_output = in[7],
+                                          .grad_h = PART(3),
+                                          .grad_c = gated ? PART(4) : NULL,
+                                          .grad_x = PART(5),
+                                          .grad_w_ih = PART(6),
+                                          .grad_w_hh = PART(7),
+                                          .grad_b_ih = PART(8),
+                                          .grad_b_hh = PART(9),
+                                          .workspace = scratch});
     free(packed);
     free(scratch);
     return (result){all, start[10]};
@@ -91,8 +114,9 @@ static result run(const fr_kernels *kernels, int wide, fr_cell cell, int64_t N, 
 /* Largest difference between an ISA and plain C, relative to the largest value, in units of the type's epsilon. */
 static double compare(int isa, int wide, fr_cell cell, int64_t N, int64_t I, int64_t H) {
     const int64_t G = fr_cells[cell].gates;
-    void *in[8] = {filled(G * H * I, wide, 0.5), filled(G * H * H, wide, 0.5), filled(G * H, wide, 1), filled(G * H, wide, 1),
-                   filled(STEPS * N * I, wide, 2), filled(N * H, wide, 1), filled(N * H, wide, 1), filled(STEPS * N * H, wide, 1)};
+    void *in[8] = {filled(G * H * I, wide, 0.5), filled(G * H * H, wide, 0.5),   filled(G * H, wide, 1),
+                   filled(G * H, wide, 1),       filled(STEPS * N * I, wide, 2), filled(N * H, wide, 1),
+                   filled(N * H, wide, 1),       filled(STEPS * N * H, wide, 1)};
     const result truth = run(wide ? fr_isas[0].f64 : fr_isas[0].f32, wide, cell, N, I, H, in);
     const result got = run(wide ? fr_isas[isa].f64 : fr_isas[isa].f32, wide, cell, N, I, H, in);
     double worst = 0, largest = 0;
@@ -120,10 +144,12 @@ int main(void) {
             for (int cell = 0; cell < FR_CELL_COUNT; cell++)
                 for (size_t n = 0; n < sizeof rows / sizeof *rows; n++)
                     for (size_t h = 0; h < sizeof sizes / sizeof *sizes; h++) {
-                        const double error = compare(isa, wide, (fr_cell)cell, rows[n], sizes[(h + n) % 12], sizes[h]);
+                        const double error =
+                            compare(isa, wide, (fr_cell)cell, rows[n], sizes[(h + n) % 12], sizes[h]);
                         if (!(error <= worst)) worst = error;
                     }
-            printf("%s %s: largest difference from plain C %.0f eps of the largest value\n", fr_isas[isa].name, wide ? "f64" : "f32", worst);
+            printf("%s %s: largest difference from plain C %.0f eps of the largest value\n", fr_isas[isa].name,
+                   wide ? "f64" : "f32", worst);
             bad |= !(worst < 2000);
         }
     return bad;

@@ -1,4 +1,4 @@
-"""Break the kernels and layers on purpose and see the suite fail: python tools/mutate.py [NAME…]
+"""Break the kernels and layers on purpose and see the suite fail: ``python tools/mutate.py [NAME…]``.
 
 Each mutation replaces one piece of source in a copy of the tree, builds it if it is C, and runs the tests until the
 first failure. Prints a line a mutation and killed/total; exits with 1 if any survives. Needs the `dev` extra.
@@ -101,7 +101,9 @@ def run(mutation: Mutation) -> bool:
             raise SystemExit(f"the tests would not run against the mutant but against {probe.stdout}{probe.stderr}")
         tests = command([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"], tree, environment)
     verdict = "killed  " if tests.returncode == 1 else "SURVIVED"
-    failed = next((line for line in tests.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), tests.stdout[-200:])
+    failed = next(
+        (line for line in tests.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), tests.stdout[-200:]
+    )
     print(f"{verdict} {mutation.name:50} {time.perf_counter() - start:4.0f} s  {failed[:120]}", flush=True)
     return tests.returncode == 1
 
@@ -111,11 +113,15 @@ def apply(mutation: Mutation, tree: Path) -> None:
     path = tree / mutation.file
     source = path.read_text(encoding="utf-8")
     if source.count(mutation.old) != 1:
-        raise SystemExit(f"{mutation.name}: expected the text once in {mutation.file}, found {source.count(mutation.old)}")
+        raise SystemExit(
+            f"{mutation.name}: expected the text once in {mutation.file}, found {source.count(mutation.old)}"
+        )
     path.write_text(source.replace(mutation.old, mutation.new), encoding="utf-8")
 
 
-def command(words: list[str], tree: Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def command(
+    words: list[str], tree: Path, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a command in the tree."""
     return subprocess.run(
         words, cwd=tree, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False

@@ -11,8 +11,8 @@ from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
 
 def _as_float(name: str, value: ArrayLike) -> Array:
     """Return float64 for float64 input, float32 for any other real input."""
-    double = getattr(value, "dtype", None) == np.float64
-    return as_real(name, value, np.float64 if double else np.float32)
+    dtype = getattr(value, "dtype", np.dtype(np.float32))
+    return as_real(name, value, np.float64 if dtype.kind == "f" and dtype.itemsize == 8 else np.float32)
 
 
 class _Elementwise(Layer):
