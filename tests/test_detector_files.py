@@ -11,6 +11,16 @@ from fastrnn import ModelFileError
 from fastrnn.detector import Detector, Letters, load
 
 
+def plain(layers, link="sigmoid"):
+    model = fastrnn.Sequential(*layers)
+    model.link = link
+    return model
+
+
+LSTM, LINEAR = fastrnn.LSTM(4, 3, seed=0), fastrnn.Linear(3, 1, seed=0)
+HAPPY = {"detector": json.dumps({"word": "happy"})}
+
+
 @pytest.mark.parametrize("layer", [fastrnn.LSTM, fastrnn.RNN])
 def test_a_detector_comes_back_from_its_file_bit_for_bit(layer, tmp_path):
     detector = Detector(plain([layer(4, 6, seed=0), fastrnn.Linear(6, 1, seed=1)]), Letters("happy"))
@@ -28,16 +38,6 @@ def test_a_path_may_be_a_string(tmp_path):
     path = str(tmp_path / "word.safetensors")
     oracle("straße").save(path)
     assert load(path).letters == Letters("STRAẞE")
-
-
-def plain(layers, link="sigmoid"):
-    model = fastrnn.Sequential(*layers)
-    model.link = link
-    return model
-
-
-LSTM, LINEAR = fastrnn.LSTM(4, 3, seed=0), fastrnn.Linear(3, 1, seed=0)
-HAPPY = {"detector": json.dumps({"word": "happy"})}
 
 
 def test_these_would_load(tmp_path):

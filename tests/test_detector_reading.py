@@ -136,6 +136,12 @@ def test_other_encodings_tell_the_place_too(data, encoding, at):
         read(data, encoding=encoding)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_missing_byte_order_mark_is_no_text_either(encoding):
+    with pytest.raises(TextError, match=rf"^not {encoding} text: .+; --encoding names another$"):
+        read(b"so happy", encoding=encoding)
+
+
 def test_what_came_before_the_wrong_byte_has_been_read():
     chunks = read_text(Blocks(b"so happy\n" + b"x" * 10 + b"\xff", [15]))
     hits = scan(HAPPY, chunks)

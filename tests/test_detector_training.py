@@ -1,4 +1,4 @@
-"""train: detectors for small words learn, repeatably, on the targets of the lesson, and stop when they make no mistake."""
+"""train: detectors for small words learn, repeatably, on the lesson's targets, until they make no mistake."""
 
 import io
 import math
@@ -18,9 +18,6 @@ SMALL = {"a": "lstm", "happy": "lstm", "aa": "rnn"}  # seconds each
 def trained(request):
     """Return a trained detector and its history."""
     return train(Letters(request.param), cell=SMALL[request.param], seed=1, verbose=0)
-
-
-# ---- training ----
 
 
 def test_small_words_are_learnt(trained):

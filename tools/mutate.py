@@ -79,33 +79,39 @@ MUTATIONS = [
 
 def main(names: list[str]) -> int:
     """Run the mutations named, or all."""
-    chosen = [m for m in MUTATIONS if not names or m.name in names]
+    chosen = [mutation for mutation in MUTATIONS if not names or mutation.name in names]
+    if run_suite(None).returncode != 0:
+        raise SystemExit("the suite must pass without any mutation first")
     with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
-        killed = sum(pool.map(run, chosen))
+        killed = sum(pool.map(is_killed, chosen))
     print(f"{killed}/{len(chosen)} killed")
     return 0 if killed == len(chosen) else 1
 
 
-def run(mutation: Mutation) -> bool:
+def is_killed(mutation: Mutation) -> bool:
     """Return whether the suite noticed, and print how."""
     start = time.perf_counter()
+    tests = run_suite(mutation)
+    verdict = {0: "SURVIVED", 1: "killed"}.get(tests.returncode, "killed" if tests.returncode < 0 else "BROKEN")
+    first = next((line for line in tests.stdout.splitlines() if line.startswith("FAILED")), tests.stdout[-120:])
+    print(f"{verdict:8} {mutation.name:50} {time.perf_counter() - start:4.0f} s  {first[:120]}", flush=True)
+    return verdict == "killed"
+
+
+def run_suite(mutation: Mutation | None) -> subprocess.CompletedProcess[str]:
+    """Copy the tree, break it, build it and run the tests until the first failure."""
     with tempfile.TemporaryDirectory() as directory:
         tree = Path(directory) / "fastrnn"
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", "build", ".*_cache", "__pycache__"))
-        apply(mutation, tree)
-        if not mutation.file.endswith(".py"):
+        if mutation is not None:
+            apply(mutation, tree)
+        if mutation is None or not mutation.file.endswith(".py"):
             command([sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"], tree).check_returncode()
-        environment = {"PYTHONPATH": str(tree / "src"), "OPENBLAS_NUM_THREADS": "1"}
+        environment = {"PYTHONPATH": str(tree / "src")}
         probe = command([sys.executable, "-c", "import fastrnn; print(fastrnn.__file__)"], tree, environment)
         if str(tree) not in probe.stdout:
             raise SystemExit(f"the tests would not run against the mutant but against {probe.stdout}{probe.stderr}")
-        tests = command([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"], tree, environment)
-    verdict = "killed  " if tests.returncode == 1 else "SURVIVED"
-    failed = next(
-        (line for line in tests.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), tests.stdout[-200:]
-    )
-    print(f"{verdict} {mutation.name:50} {time.perf_counter() - start:4.0f} s  {failed[:120]}", flush=True)
-    return tests.returncode == 1
+        return command([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"], tree, environment)
 
 
 def apply(mutation: Mutation, tree: Path) -> None:

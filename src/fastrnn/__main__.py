@@ -1,5 +1,5 @@
 """``python -m fastrnn``: the command line."""
 
-from fastrnn.cli import main
+from fastrnn.cli import run
 
-main(prog_name="fastrnn")
+run()

@@ -4,7 +4,7 @@ Whatever goes wrong ends in one line on standard error and exit status 2; an int
 """
 
 import contextlib
-import os
+import signal
 import sys
 from typing import Any
 
@@ -23,17 +23,20 @@ class _OneLine(click.Group):
                 stream.reconfigure(errors="backslashreplace")  # a terminal may lack a character
         try:
             status = super().main(*args, **{**kwargs, "standalone_mode": False})
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except (KeyboardInterrupt, click.Abort):
             _fail("interrupted", 130)
-        except BrokenPipeError:  # the reader of our output has gone: nothing to say, nobody to say it to
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(141)
+        except click.exceptions.NoArgsIsHelpError as error:
+            print(error.format_message())
+            sys.exit(2)
         except click.ClickException as error:
             _fail(error.format_message(), 2)
         except MemoryError:
             _fail("out of memory", 2)
-        except (OSError, ValueError, ImportError, FloatingPointError) as error:
+        except OSError as error:
+            _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error), 2)
+        except (ValueError, ImportError, FloatingPointError) as error:
             _fail(str(error), 2)
         sys.exit(status if isinstance(status, int) else 0)
 
@@ -57,3 +60,10 @@ def info() -> None:
 
 
 main.add_command(detect)
+
+
+def run() -> None:
+    """Run the command line as a process of its own."""
+    if hasattr(signal, "SIGPIPE"):  # when the reader of our output goes away, go quietly, as other commands do
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    main(prog_name="fastrnn")

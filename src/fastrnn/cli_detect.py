@@ -5,18 +5,21 @@ Each helper is one stage of the command and says nothing but what its stage is a
 
 import json
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files as resources
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 
 import click
 import numpy as np
 
+from fastrnn._validation import positive_float
 from fastrnn.detector import Detection, Detector, Letters, load, scan, score, train
-from fastrnn.detector.scanning import BLOCK, TextError, read_text
+from fastrnn.detector.scanning import TextError, read_text
 
 NEEDED = 0.99  # precision and recall that a detector must reach
 
@@ -56,10 +59,10 @@ def detect(
     reads a short text of its own. Scores and progress go to standard error, or to standard output without FILE.
     """
     letters = Letters(word)
-    _check_options(model, save, plot, encoding)
+    _check_options(model, save, plot, encoding, threshold)
     for name in files:
-        _check_readable(name)
-    report = sys.stderr if files else sys.stdout
+        _check_readable(name, encoding)
+    report = (sys.stderr if files else sys.stdout) or open(os.devnull, "w")  # noqa: SIM115 - as long as we run
 
     detector = _load(model, letters) if model else _train(letters, cell, seed, plot, report)
     result = score(detector, threshold=threshold, seed=np.random.default_rng([seed, 1]))
@@ -74,17 +77,20 @@ def detect(
     if not files:
         _show(detector, threshold, as_json)
     for name in files:
-        with _named(name), _opened(name) as file:
-            for detection in scan(detector, read_text(file, encoding), threshold=threshold):
-                _print(detection, "<stdin>" if name == "-" else name, as_json)
+        for detection in scan(detector, _text_of(name, encoding), threshold=threshold):
+            _print(detection, _shown(name), as_json)
     return 0
 
 
 # ---- before any work ----
 
 
-def _check_options(model: str | None, save: str | None, plot: str | None, encoding: str) -> None:
+def _check_options(model: str | None, save: str | None, plot: str | None, encoding: str, threshold: float) -> None:
     """Find what would fail after the training."""
+    for option, path in (("--model", model), ("--save", save), ("--plot", plot)):
+        if path == "":
+            raise click.UsageError(f"{option}: expected a path, got nothing")
+    positive_float("--threshold", threshold, below=1.0)  # NaN is in no range
     if model and plot:
         raise click.UsageError("--plot draws the training, and --model does without: leave one of them out")
     for option, path in (("--save", save), ("--plot", plot)):
@@ -96,47 +102,50 @@ def _check_options(model: str | None, save: str | None, plot: str | None, encodi
     if plot:
         from fastrnn.plots import check_format  # noqa: PLC0415 - an extra
 
-        check_format(plot)
+        try:
+            check_format(plot)
+        except ValueError as error:
+            raise click.UsageError(f"--plot: {error}") from None
     try:
         "".encode(encoding)
     except LookupError:
         raise click.UsageError(f"--encoding: unknown encoding {encoding!r}") from None
 
 
-def _check_readable(name: str) -> None:
-    """See that a file can be opened and starts as text; standard input can be read only once, so it is left alone."""
-    if name == "-":
-        return
-    with _named(name), open(name, "rb") as file:
-        first = file.read(BLOCK)
-        if not first:
-            raise TextError("the file is empty: there is nothing to read")
-        if b"\0" in first and not first.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise TextError("binary data (a NUL byte), expected text")
+def _check_readable(name: str, encoding: str) -> None:
+    """See that a file can be opened and starts as text; what can be read only once (a pipe) is left alone."""
+    with _named(name):
+        if name == "-" or stat.S_ISFIFO(os.stat(name).st_mode):
+            return
+    for _ in islice(_text_of(name, encoding), 2):  # to the end of a short file
+        pass
 
 
 @contextmanager
 def _named(name: str) -> Iterator[None]:
     """Put the file's name before what is wrong with it."""
-    shown = "<stdin>" if name == "-" else name
     try:
         yield
-    except BrokenPipeError:
-        raise
     except TextError as error:
-        raise TextError(f"{shown}: {error}") from None
+        raise TextError(f"{_shown(name)}: {error}") from None
     except OSError as error:
-        raise OSError(f"{shown}: {error.strerror or error}") from None
+        raise OSError(f"{_shown(name)}: {error.strerror or error}") from None
 
 
-@contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
-    """Open a file for reading bytes, or lend standard input."""
-    if name == "-":
-        yield sys.stdin.buffer
-    else:
-        with open(name, "rb") as file:
-            yield file
+def _shown(name: str) -> str:
+    return "<stdin>" if name == "-" else name
+
+
+def _text_of(name: str, encoding: str) -> Iterator[str]:
+    """Yield a file's text, or that of standard input, as it arrives."""
+    with _named(name):
+        if name == "-":
+            if sys.stdin is None:
+                raise OSError("closed: there is nothing to read")
+            yield from read_text(sys.stdin.buffer, encoding)
+        else:
+            with open(name, "rb") as file:
+                yield from read_text(file, encoding)
 
 
 # ---- the detector ----
@@ -171,6 +180,7 @@ def _show(detector: Detector, threshold: float, as_json: bool) -> None:
     """Let the detector read the text that ships with the package, made of the word itself."""
     word = detector.letters.word
     half = len(word) // 2
+    at = next((i for i in range(len(word) - 1) if word[i] != word[i + 1]), 0)  # two letters to swap
     template = resources("fastrnn.detector").joinpath("sample.txt").read_text(encoding="utf-8")
     text = template.format(
         word=word,
@@ -178,7 +188,7 @@ def _show(detector: Detector, threshold: float, as_json: bool) -> None:
         upper=word.upper(),
         short=word[:-1],
         spaced=" ".join(word),
-        swapped=word[:half] + word[half : half + 2][::-1] + word[half + 2 :],
+        swapped=word[:at] + word[at : at + 2][::-1] + word[at + 2 :],
         head=word[:half],
         tail=word[half:],
     )
@@ -192,5 +202,6 @@ def _print(detection: Detection, name: str, as_json: bool) -> None:
     """Print one detection."""
     line: Any = f"{name}:{detection.line}:{detection.column}: {detection.context}"
     if as_json:
-        line = json.dumps({"file": name, **detection._asdict()}, ensure_ascii=False)
+        plain = (getattr(sys.stdout, "encoding", None) or "ascii").lower() != "utf-8"
+        line = json.dumps({"file": name, **detection._asdict()}, ensure_ascii=plain)
     print(line, flush=True)

@@ -93,9 +93,11 @@ def write_whole(path: Path_, content: bytes) -> None:
             os.fsync(file.fileno())
         os.chmod(name, _file_mode(target))
         os.replace(name, target)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             os.unlink(name)
+        if isinstance(error, OSError):
+            raise type(error)(error.errno, error.strerror, os.fspath(path)) from None
         raise
 
 

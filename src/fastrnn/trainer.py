@@ -266,5 +266,6 @@ def _last(history: History) -> dict[str, str]:
 def _progress_bar(total: int | None, verbose: int, file: TextIO | None) -> Any:
     """Return a bar that counts updates; redrawn often on a terminal, seldom in a log."""
     file = sys.stderr if file is None else file
-    interval = 0.1 if file.isatty() else 10.0
-    return tqdm(total=total, unit="batch", disable=not verbose, file=file, mininterval=interval, dynamic_ncols=True)
+    interval = 0.1 if file is not None and file.isatty() else 10.0
+    off = not verbose or file is None  # a process may have no standard error
+    return tqdm(total=total, unit="batch", disable=off, file=file, mininterval=interval, dynamic_ncols=True)

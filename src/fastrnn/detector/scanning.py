@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -68,6 +69,8 @@ def read_text(file: BinaryIO, encoding: str = "utf-8") -> Iterator[str]:
         except UnicodeDecodeError as error:
             at = seen - len(error.object) + error.start
             raise TextError(f"not {encoding} text: {error.reason} at byte {at}; --encoding names another") from None
+        except UnicodeError as error:
+            raise TextError(f"not {encoding} text: {error}; --encoding names another") from None
         if "\0" in text:
             raise TextError("binary data (a NUL character), expected text; --encoding names another than utf-8")
         if text:
@@ -105,7 +108,7 @@ def _scan(detector: Detector, chunks: Iterable[str], limit: float) -> Iterator[D
         start = base + len(text)
         text += chunk
         outputs = stream.run(detector.letters.one_hot(detector.letters.encode(chunk)))[:, 0]
-        newlines = [i for i, character in enumerate(chunk) if character == "\n"]
+        newlines = [match.start() for match in re.finditer("\n", chunk)]
         before = 0  # newlines passed in this chunk
         for i in np.flatnonzero(outputs > limit):
             while before < len(newlines) and newlines[before] < i:
