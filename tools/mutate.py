@@ -80,29 +80,31 @@ MUTATIONS = [
 def main(names: list[str]) -> int:
     """Run the mutations named, or all."""
     chosen = [mutation for mutation in MUTATIONS if not names or mutation.name in names]
-    if run_suite(None).returncode != 0:
-        raise SystemExit("the suite must pass without any mutation first")
-    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
-        killed = sum(pool.map(is_killed, chosen))
+    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        original = Path(directory) / "original"  # the tree may be edited meanwhile
+        shutil.copytree(ROOT, original, ignore=shutil.ignore_patterns(".git", "build", ".*_cache", "__pycache__"))
+        if run_suite(original, None).returncode != 0:
+            raise SystemExit("the suite must pass without any mutation first")
+        killed = sum(pool.map(lambda mutation: is_killed(original, mutation), chosen))
     print(f"{killed}/{len(chosen)} killed")
     return 0 if killed == len(chosen) else 1
 
 
-def is_killed(mutation: Mutation) -> bool:
+def is_killed(original: Path, mutation: Mutation) -> bool:
     """Return whether the suite noticed, and print how."""
     start = time.perf_counter()
-    tests = run_suite(mutation)
+    tests = run_suite(original, mutation)
     verdict = {0: "SURVIVED", 1: "killed"}.get(tests.returncode, "killed" if tests.returncode < 0 else "BROKEN")
     first = next((line for line in tests.stdout.splitlines() if line.startswith("FAILED")), tests.stdout[-120:])
     print(f"{verdict:8} {mutation.name:50} {time.perf_counter() - start:4.0f} s  {first[:120]}", flush=True)
     return verdict == "killed"
 
 
-def run_suite(mutation: Mutation | None) -> subprocess.CompletedProcess[str]:
+def run_suite(original: Path, mutation: Mutation | None) -> subprocess.CompletedProcess[str]:
     """Copy the tree, break it, build it and run the tests until the first failure."""
     with tempfile.TemporaryDirectory() as directory:
         tree = Path(directory) / "fastrnn"
-        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", "build", ".*_cache", "__pycache__"))
+        shutil.copytree(original, tree)
         if mutation is not None:
             apply(mutation, tree)
         if mutation is None or not mutation.file.endswith(".py"):

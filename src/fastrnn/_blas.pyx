@@ -18,18 +18,13 @@ ctypedef fused floating:
     float
     double
 
-ctypedef void (*sgemm32)(
-    char *, char *, int32_t *, int32_t *, int32_t *, float *, float *, int32_t *,
-    float *, int32_t *, float *, float *, int32_t *) noexcept nogil
-ctypedef void (*sgemm64)(
-    char *, char *, int64_t *, int64_t *, int64_t *, float *, float *, int64_t *,
-    float *, int64_t *, float *, float *, int64_t *) noexcept nogil
-ctypedef void (*dgemm32)(
-    char *, char *, int32_t *, int32_t *, int32_t *, double *, double *, int32_t *,
-    double *, int32_t *, double *, double *, int32_t *) noexcept nogil
-ctypedef void (*dgemm64)(
-    char *, char *, int64_t *, int64_t *, int64_t *, double *, double *, int64_t *,
-    double *, int64_t *, double *, double *, int64_t *) noexcept nogil
+# ?gemm, for either width of integers; float and double pointers travel alike
+ctypedef void (*gemm32)(
+    char *, char *, int32_t *, int32_t *, int32_t *, void *, void *, int32_t *,
+    void *, int32_t *, void *, void *, int32_t *) noexcept nogil
+ctypedef void (*gemm64)(
+    char *, char *, int64_t *, int64_t *, int64_t *, void *, void *, int64_t *,
+    void *, int64_t *, void *, void *, int64_t *) noexcept nogil
 
 
 cdef void *_routine(str name) except NULL:
@@ -52,38 +47,35 @@ cdef void *_sgemm = _routine("sgemm")
 cdef void *_dgemm = _routine("dgemm")
 
 
-cdef void _gemm_f32(
-    int trans_a, int trans_b, int64_t m, int64_t n, int64_t k,
-    const void *a, int64_t lda, const void *b, int64_t ldb,
-    int accumulate, void *c, int64_t ldc,
+cdef void _call(
+    void *routine, void *one, void *beta, int trans_a, int trans_b, int64_t m, int64_t n, int64_t k,
+    const void *a, int64_t lda, const void *b, int64_t ldb, void *c, int64_t ldc,
 ) noexcept nogil:
+    """C = op(A) op(B) + beta C, row-major."""
     cdef char ta = b"T" if trans_a else b"N"
     cdef char tb = b"T" if trans_b else b"N"
-    cdef float one = 1, beta = 1 if accumulate else 0
     cdef int32_t m32 = <int32_t>m, n32 = <int32_t>n, k32 = <int32_t>k
     cdef int32_t lda32 = <int32_t>lda, ldb32 = <int32_t>ldb, ldc32 = <int32_t>ldc
     if _wide:
-        (<sgemm64>_sgemm)(&tb, &ta, &n, &m, &k, &one, <float *>b, &ldb, <float *>a, &lda, &beta, <float *>c, &ldc)
+        (<gemm64>routine)(&tb, &ta, &n, &m, &k, one, <void *>b, &ldb, <void *>a, &lda, beta, c, &ldc)
     else:
-        (<sgemm32>_sgemm)(
-            &tb, &ta, &n32, &m32, &k32, &one, <float *>b, &ldb32, <float *>a, &lda32, &beta, <float *>c, &ldc32)
+        (<gemm32>routine)(&tb, &ta, &n32, &m32, &k32, one, <void *>b, &ldb32, <void *>a, &lda32, beta, c, &ldc32)
+
+
+cdef void _gemm_f32(
+    int trans_a, int trans_b, int64_t m, int64_t n, int64_t k,
+    const void *a, int64_t lda, const void *b, int64_t ldb, int accumulate, void *c, int64_t ldc,
+) noexcept nogil:
+    cdef float one = 1, beta = 1 if accumulate else 0
+    _call(_sgemm, &one, &beta, trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc)
 
 
 cdef void _gemm_f64(
     int trans_a, int trans_b, int64_t m, int64_t n, int64_t k,
-    const void *a, int64_t lda, const void *b, int64_t ldb,
-    int accumulate, void *c, int64_t ldc,
+    const void *a, int64_t lda, const void *b, int64_t ldb, int accumulate, void *c, int64_t ldc,
 ) noexcept nogil:
-    cdef char ta = b"T" if trans_a else b"N"
-    cdef char tb = b"T" if trans_b else b"N"
     cdef double one = 1, beta = 1 if accumulate else 0
-    cdef int32_t m32 = <int32_t>m, n32 = <int32_t>n, k32 = <int32_t>k
-    cdef int32_t lda32 = <int32_t>lda, ldb32 = <int32_t>ldb, ldc32 = <int32_t>ldc
-    if _wide:
-        (<dgemm64>_dgemm)(&tb, &ta, &n, &m, &k, &one, <double *>b, &ldb, <double *>a, &lda, &beta, <double *>c, &ldc)
-    else:
-        (<dgemm32>_dgemm)(
-            &tb, &ta, &n32, &m32, &k32, &one, <double *>b, &ldb32, <double *>a, &lda32, &beta, <double *>c, &ldc32)
+    _call(_dgemm, &one, &beta, trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc)
 
 
 cdef gemm_function gemm_for(bint is_double):

@@ -543,7 +543,7 @@ cdef class Stream:
 # ---- elementwise, and the digest of parameters ----
 
 def apply(str function, x, out, *, str isa=None):
-    """Write ``function(x)``, one of ``FUNCTIONS``, to ``out``: contiguous arrays of one size and dtype; out may be x."""
+    """Write ``function(x)``, one of ``FUNCTIONS``, to ``out``: contiguous, of one size and dtype; out may be x."""
     if function not in FUNCTIONS:
         raise ValueError(f"function: expected one of {', '.join(FUNCTIONS)}, got {function!r}")
     cdef bint is_double = x.dtype == np.float64
