@@ -5,6 +5,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fastrnn.serialization import write_whole
 from fastrnn.trainer import History
 
@@ -36,7 +38,7 @@ def check_format(path: str | os.PathLike[str]) -> str:
 
 
 def loss_curve(history: History, path: str | os.PathLike[str], *, title: str = "Training") -> None:
-    """Draw the loss against the epoch, on a logarithmic axis, and write it to a picture file.
+    """Draw the loss of every batch and epoch, on a logarithmic axis, and write it to a picture file.
 
     Parameters
     ----------
@@ -48,12 +50,13 @@ def loss_curve(history: History, path: str | os.PathLike[str], *, title: str = "
     suffix = check_format(path)
     figure = _figure(figsize=(7, 4))
     axes = figure.add_subplot()
-    epochs = range(1, len(history.loss) + 1)
-    mark = {"marker": "o", "markersize": 3}
-    axes.plot(epochs, history.loss, label="training", **mark)
+    epochs = np.arange(1, len(history.loss) + 1)
+    steps = np.linspace(0, len(history.loss), len(history.batch_loss), endpoint=False)
+    axes.plot(steps, history.batch_loss, label="each training batch", linewidth=0.8, color="0.75")
+    axes.plot(epochs - 0.5, history.loss, label="training", marker="o", markersize=4, color="C0")
     if history.validation_loss:
-        axes.plot(epochs, history.validation_loss, label="validation", **mark)
-        axes.legend()
+        axes.plot(epochs, history.validation_loss, label="validation", marker="s", markersize=4, color="C1")
+    axes.legend()
     scale = "log" if any(loss > 0 for loss in history.loss) else "linear"
     axes.set(title=title, xlabel="epoch", ylabel="loss", yscale=scale)
     axes.grid(alpha=0.3, which="both")

@@ -22,21 +22,24 @@ Batch = tuple[Array, Array]
 
 @dataclass
 class History:
-    """What happened in training, a value for each epoch.
+    """What happened in training.
 
     Attributes
     ----------
     loss : list of float
-        Mean over the samples of the epoch, each under the weights of its turn.
+        Of every epoch: the mean over its samples, each under the weights of its turn.
     validation_loss : list of float
         Under the weights at the end of the epoch; empty without validation.
     seconds : list of float
-        Wall time.
+        Wall time of every epoch.
+    batch_loss : list of float
+        Of every batch of all epochs, from before its update.
     """
 
     loss: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    batch_loss: list[float] = field(default_factory=list)
 
     def __repr__(self) -> str:
         """Return a short description."""
@@ -184,7 +187,7 @@ class Trainer:
             for epoch in range(epochs):
                 bar.set_description(f"epoch {epoch + 1}/{epochs}", refresh=False)
                 began = time.perf_counter()
-                history.loss.append(self._epoch(batches(), bar))
+                history.loss.append(self._epoch(batches(), history, bar))
                 if held_out is not None:
                     history.validation_loss.append(self.evaluate(*held_out))
                 history.seconds.append(time.perf_counter() - began)
@@ -194,11 +197,12 @@ class Trainer:
                     break
         return history
 
-    def _epoch(self, batches: Iterable[Batch], bar: Any) -> float:
+    def _epoch(self, batches: Iterable[Batch], history: History, bar: Any) -> float:
         """Go through the batches once and return the mean loss."""
         total, count = 0.0, 0
         for x, y in batches:
-            total += self.step(x, y) * len(x)
+            history.batch_loss.append(self.step(x, y))
+            total += history.batch_loss[-1] * len(x)
             count += len(x)
             bar.update()
         if count == 0:
