@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+from threading import Timer
 
 import pytest
 
@@ -73,13 +74,18 @@ def test_the_module_is_the_script():
 
 @pytest.mark.usefixtures("here")
 def test_a_line_typed_is_answered_at_once():
-    """Into a pipe that stays open; were anything held back, this would wait for ever."""
-    with subprocess.Popen([SCRIPT, *USE, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
+    """Into a pipe that stays open; were anything held back, this would wait until the watchdog ends it."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen([SCRIPT, *USE, "-"], **pipes, bufsize=0, env=buffered) as process:
+        watchdog = Timer(60, process.kill)
+        watchdog.start()
         for number in (1, 2):
             process.stdin.write(b"so happy\n")
             assert process.stdout.readline() == f"<stdin>:{number}:4: so happy\n".encode()
         process.stdin.close()
         assert process.wait() == 0
+        watchdog.cancel()
 
 
 # ---- signals and closed streams ----
