@@ -14,6 +14,7 @@ from cli_runner import SCRIPT
 from detector_oracle import matches, oracle
 
 USE = ["detect", "happy", "--model", "happy.model"]
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}  # flushing is tested
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def here(tmp_path, monkeypatch):
 def call(*args, stdin=b"", command=(SCRIPT,), **environment):
     """Run the script and return its exit status, standard output and standard error."""
     done = subprocess.run(
-        [*command, *args], input=stdin, env={**os.environ, **environment}, capture_output=True, check=False
+        [*command, *args], input=stdin, env={**ENVIRONMENT, **environment}, capture_output=True, check=False
     )
     return done.returncode, done.stdout, done.stderr.decode()
 
@@ -76,9 +77,9 @@ def test_the_module_is_the_script():
 def test_a_line_typed_is_answered_at_once():
     """Into a pipe that stays open; were anything held back, this would wait until the watchdog ends it."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    with subprocess.Popen([SCRIPT, *USE, "-"], **pipes, bufsize=0, env=buffered) as process:
+    with subprocess.Popen([SCRIPT, *USE, "-"], **pipes, bufsize=0, env=ENVIRONMENT) as process:
         watchdog = Timer(60, process.kill)
+        watchdog.daemon = True
         watchdog.start()
         for number in (1, 2):
             process.stdin.write(b"so happy\n")
@@ -95,7 +96,7 @@ def test_a_line_typed_is_answered_at_once():
 def test_an_interrupt_during_training_leaves_nothing_behind(here, files):
     before = set(here.iterdir())
     command = [SCRIPT, "detect", "internationalization", "--save", "new.model", *files]  # takes about a minute
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
         bar = process.stderr if files else process.stdout
         bar.read(1)  # it has begun
         process.send_signal(signal.SIGINT)
@@ -152,7 +153,7 @@ def test_a_disk_that_is_full_on_output(here):
     (here / "many.txt").write_text("happy\n" * 100)
     command = [sys.executable, "-c", LIMITED, *USE, "many.txt"]
     with (here / "out").open("wb") as out:
-        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False, env=ENVIRONMENT)
     assert done.returncode == 2
     line = one_line(done.stderr)
     assert "File too large" in line  # as "No space left on device" would be
@@ -218,7 +219,7 @@ def test_a_large_stream_is_read_in_constant_memory(here):
     with (
         (here / "out").open("wb") as out,
         (here / "err").open("wb") as err,
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=err) as process,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=err, env=ENVIRONMENT) as process,
     ):
         for _ in range(2):
             process.stdin.write(part.encode())

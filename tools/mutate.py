@@ -65,7 +65,7 @@ MUTATIONS = [
     Mutation("processor mode not restored", "csrc/kernels.c", "    backward(p, w, args);\n    restore_mode(before);", "    backward(p, w, args);\n    (void)before;"),
     # layers and trainer
     Mutation("gates initialised as one block", RECURRENT, "for _ in range(shape[0] // self.hidden_size)", "for _ in range(1)] * (shape[0] // self.hidden_size) + [np.zeros((0, shape[1]))"),
-    Mutation("forget bias on the input gate", RECURRENT, "values[self.hidden_size : 2 * self.hidden_size] = 1.0", "values[: self.hidden_size] = 1.0"),
+    Mutation("forget bias on the input gate", "src/fastrnn/layers/lstm.py", "values[self.hidden_size : 2 * self.hidden_size] = 1.0", "values[: self.hidden_size] = 1.0"),
     Mutation("stack fed by the first layer only", RECURRENT, "            x = h[1:]\n        return x, final", "            x = h[1:] if k == self.num_layers - 1 else x[..., :1] + 0 * h[1:]\n        return x, final"),
     Mutation("state handed to the wrong layer", RECURRENT, "start = [part[k] for part in states]", "start = [part[-1 - k] for part in states]"),
     Mutation("gradient of the state written into the caller's", RECURRENT, "as_real(name, part, self.dtype, copy=True)", "as_real(name, part, self.dtype)"),

@@ -3,7 +3,9 @@
 from fastrnn.layers.activations import ReLU, Sigmoid, Softmax, Tanh
 from fastrnn.layers.base import Gradients, Layer, Tape
 from fastrnn.layers.dense import Linear
-from fastrnn.layers.recurrent import LSTM, RNN, Elman, Recurrent
+from fastrnn.layers.lstm import LSTM
+from fastrnn.layers.recurrent import Recurrent
+from fastrnn.layers.rnn import RNN, Elman
 from fastrnn.layers.sequential import Sequential
 from fastrnn.layers.stream import ModelStream
 

@@ -1,4 +1,4 @@
-"""Recurrent layers, stacked over ``num_layers``: RNN (Elman) and LSTM.
+"""What all recurrent layers share: a stack of ``num_layers`` of one cell.
 
 The time loops are in the kernels; here inputs are cast and checked, layers are stacked and states are split.
 T steps, N rows (sequences), I inputs, H hidden units, G gates, L layers.
@@ -19,7 +19,6 @@ from fastrnn._validation import (
     as_real,
     expect_features,
     expect_shape,
-    one_of,
     positive_int,
 )
 from fastrnn.initializers import glorot_uniform, orthogonal
@@ -44,7 +43,7 @@ class _Recorded(NamedTuple):
 
 
 class Recurrent(Layer):
-    """What all recurrent layers share. Use `RNN` or `LSTM`."""
+    """Base of the recurrent layers; each names its cell and its states, and adds what its constructor takes."""
 
     recurrent = True
     dtype: np.dtype[Any]
@@ -277,91 +276,3 @@ class Recurrent(Layer):
             self.hidden_size,
             self.dtype,
         )
-
-
-class RNN(Recurrent):
-    """Elman's "simple" recurrent network (Elman 1990), stacked.
-
-    ``h_t = φ(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)``
-
-    Parameters
-    ----------
-    input_size, hidden_size : int
-        I and H.
-    num_layers : int
-        Layers, each fed by the one below.
-    nonlinearity : {"tanh", "sigmoid", "relu"}
-        φ.
-    bias : bool
-        Whether there are biases; they start at 0.
-    batch_first : bool
-        Whether x and output are (N, T, ·) instead of (T, N, ·).
-    dtype : {"float32", "float64"}
-        Of parameters and output; input is cast to it.
-    seed : int or numpy.random.Generator, optional
-        Of the initial weights: Glorot uniform from the input, orthogonal within the recurrence.
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        *,
-        nonlinearity: str = "tanh",
-        bias: bool = True,
-        batch_first: bool = False,
-        dtype: str = "float32",
-        seed: Seed = None,
-    ) -> None:
-        self.nonlinearity = one_of("nonlinearity", nonlinearity, ("tanh", "sigmoid", "relu"))
-        super().__init__(
-            input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first, dtype=dtype, seed=seed
-        )
-
-    @classmethod
-    def _cell_of(cls, config: Mapping[str, Any]) -> str:
-        return f"rnn_{config['nonlinearity']}"
-
-    def config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().config(), "nonlinearity": self.nonlinearity}
-
-
-Elman = RNN
-
-
-class LSTM(Recurrent):
-    """Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000), stacked.
-
-    ``i, f, o = σ(…)``, ``g = tanh(…)``, ``c_t = f c_{t-1} + i g``, ``h_t = o tanh(c_t)``; the state is ``(h, c)``.
-
-    Parameters
-    ----------
-    input_size, hidden_size : int
-        I and H.
-    num_layers : int
-        Layers, each fed by the one below.
-    bias : bool
-        Whether there are biases. The forget gate's ``bias_ih`` starts at 1 (Gers et al. 2000; Jozefowicz et al.
-        2015), all others at 0.
-    batch_first : bool
-        Whether x and output are (N, T, ·) instead of (T, N, ·).
-    dtype : {"float32", "float64"}
-        Of parameters and output; input is cast to it.
-    seed : int or numpy.random.Generator, optional
-        Of the initial weights: Glorot uniform from the input, orthogonal within the recurrence.
-    """
-
-    _state_names = ("h_0", "c_0")
-
-    @classmethod
-    def _cell_of(cls, config: Mapping[str, Any]) -> str:  # noqa: ARG003
-        return "lstm"
-
-    def _initial(self, rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> Array:
-        """Return the initial values of all recurrent layers, but 1 for the forget gate's bias."""
-        values = super()._initial(rng, name, shape)
-        if name.startswith("bias_ih"):
-            values[self.hidden_size : 2 * self.hidden_size] = 1.0
-        return values
