@@ -134,7 +134,7 @@ def test_a_closed_output_is_no_crash(stream):
 # ---- a full disk ----
 
 
-LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)); from fastrnn.cli import main; main()"
+LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)); from fastrnn.cli import run; run()"
 
 
 @pytest.mark.parametrize("old", [None, b"an older model"])
@@ -206,7 +206,7 @@ def score(*_, **__):  # what comes before takes more memory than reading does
 cli_detect.score = score
 scanning.BLOCK = 1 << 13
 try:
-    cli.main()
+    cli.run()
 finally:
     print("peak", tracemalloc.get_traced_memory()[1], file=sys.stderr)
 """
