@@ -105,7 +105,7 @@ def test_words_of_any_alphabet():
 # ---- without ----
 
 
-@pytest.mark.parametrize("word", ["a", "aba", "happy", "udacity", "mississippi", "straße"])
+@pytest.mark.parametrize("word", ["a", "aba", "happy", "udacity", "mississippi", "llama", "straße"])
 def test_without_a_file_it_shows_itself_on_standard_output(here, word):
     oracle(word).save("m")
     result = run("detect", word, "--model", "m")

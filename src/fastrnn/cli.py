@@ -4,6 +4,7 @@ Whatever goes wrong ends in one line on standard error and exit status 2; an int
 """
 
 import contextlib
+import os
 import signal
 import sys
 from typing import Any
@@ -42,6 +43,11 @@ class _OneLine(click.Group):
 
 
 def _fail(message: str, status: int) -> None:
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:  # what can't be written must not be tried again when Python exits
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     with contextlib.suppress(OSError):
         print(f"fastrnn: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(status)

@@ -184,8 +184,8 @@ def _show(detector: Detector, threshold: float, as_json: bool) -> None:
     template = resources("fastrnn.detector").joinpath("sample.txt").read_text(encoding="utf-8")
     text = template.format(
         word=word,
-        title=word.title(),
-        upper=word.upper(),
+        title=_variant(detector.letters, word.title()),
+        upper=_variant(detector.letters, word.upper()),
         short=word[:-1],
         spaced=" ".join(word),
         swapped=word[:at] + word[at : at + 2][::-1] + word[at + 2 :],
@@ -196,6 +196,11 @@ def _show(detector: Detector, threshold: float, as_json: bool) -> None:
         print(f"\n{text}\nwhere it found {word!r}:")
     for detection in scan(detector, [text], threshold=threshold):
         _print(detection, "sample.txt", as_json)
+
+
+def _variant(letters: Letters, word: str) -> str:
+    """Return the word in another case, where that is the same word still (straße is not STRASSE)."""
+    return word if word.isalpha() and Letters(word) == letters else letters.word
 
 
 def _print(detection: Detection, name: str, as_json: bool) -> None:

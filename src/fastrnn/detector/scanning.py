@@ -3,6 +3,7 @@
 import codecs
 import io
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -103,7 +104,7 @@ def _scan(detector: Detector, chunks: Iterable[str], limit: float) -> Iterator[D
     stream, width = detector.model.stream(), len(detector.letters.target)
     text, base = "", 0  # the text not yet done with, and the position of its first character
     line, line_start = 1, 0
-    waiting: list[_Hit] = []
+    waiting: deque[_Hit] = deque()
     for chunk in chunks:
         start = base + len(text)
         text += chunk
@@ -119,7 +120,7 @@ def _scan(detector: Detector, chunks: Iterable[str], limit: float) -> Iterator[D
             line += len(newlines)
             line_start = start + newlines[-1] + 1
         while waiting and _complete(waiting[0], text, base):
-            yield _detection(waiting.pop(0), text, base, width)
+            yield _detection(waiting.popleft(), text, base, width)
         keep = (waiting[0].end if waiting else base + len(text)) - width - CONTEXT
         text, base = text[max(0, keep - base) :], max(base, keep)
     for hit in waiting:
