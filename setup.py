@@ -7,7 +7,6 @@ FASTRNN_SANITIZE=1 builds with the address and undefined-behaviour sanitizers an
 """
 
 import os
-import platform
 import sysconfig
 from pathlib import Path
 
@@ -32,14 +31,12 @@ SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined",
 
 def isas() -> dict[str, list[str]]:
     """Return the ISAs of the target machine and their compiler flags."""
-    target = f"{sysconfig.get_platform()} {platform.machine()}".lower()
-    if "universal2" in target:
-        return {"base": []}
+    target = sysconfig.get_platform().lower()  # of the target, also when cross-compiling
     if "arm64" in target or "aarch64" in target:
         return ARM
     if "x86_64" in target or "amd64" in target:
         return X86
-    return {"base": []}
+    return {"base": []}  # among them macOS universal2, one set of objects for two kinds of CPU
 
 
 class BuildKernels(build_ext):
@@ -47,6 +44,8 @@ class BuildKernels(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         """Build as setuptools does, with the kernels' objects added."""
+        if self.compiler.compiler_type == "msvc":
+            raise SystemExit("fastrnn's kernels need GCC's vector types: build with gcc or clang (clang-cl on Windows)")
         if ext.name == "fastrnn._kernels":
             ext.extra_objects = [*ext.extra_objects, *self.kernel_objects(ext)]
         super().build_extension(ext)

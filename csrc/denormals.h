@@ -1,4 +1,4 @@
-/* Subnormal numbers count as zero inside a kernel call: arithmetic on them is up to a hundred times slower,
+/* Subnormal numbers count as zero in a forward or backward pass: arithmetic on them is up to a hundred times slower,
  * and gradients that fade over time are full of them. The thread's mode is put back before returning.
  */
 #ifndef FASTRNN_DENORMALS_H

@@ -40,8 +40,8 @@ typedef void (*fr_gemm)(int trans_a, int trans_b, int64_t m, int64_t n, int64_t 
 /* Which code multiplies: the choice by shape, or one of the two whatever the shape, to compare them. */
 typedef enum { FR_MULTIPLY_AUTO, FR_MULTIPLY_SMALL, FR_MULTIPLY_BLAS } fr_multiply;
 
-/* The shape of one layer in one direction. Every choice between two ways of computing depends on this
- * (never on T, so that a stream and a whole sequence go the same way). */
+/* The shape of one layer in one direction. The choice of who multiplies depends on this and
+ * never on T, so that a stream and a whole sequence go the same way. */
 typedef struct {
     fr_cell cell;
     fr_multiply multiply;

@@ -3,7 +3,7 @@
  * A step is a multiply and then the cell's epilogue:
  *     z_t = b + W_ih x_t + W_hh h_{t-1};   h_t (c_t) = cell(z_t)
  * and backwards the epilogue and then a multiply:
- *     dz_t = cell'(dE/dh_t, dE/dc_t);      dE/dh_{t-1} = dz_tᵀ W_hh
+ *     dz_t = cell'(dE/dh_t, dE/dc_t);      dE/dh_{t-1} = dz_t W_hh
  * The input's part of z and all sums over time (dW, db, dx) are done for a chunk of steps at once.
  */
 #ifndef FASTRNN_SEQUENCE_H
@@ -22,8 +22,9 @@
  * BLAS has nothing to reuse. Decided by benchmarks/choose_multiply.py. */
 static int multiplies_are_small(const fr_problem *p) {
     if (p->multiply != FR_MULTIPLY_AUTO) return p->multiply == FR_MULTIPLY_SMALL;
-    if (LANES == 1) return p->rows == 1 && p->hidden <= 192;
-    return p->hidden <= (p->rows <= 4 ? 512 : p->rows <= 8 ? 192 : 96);
+    const int64_t size = p->hidden > p->inputs ? p->hidden : p->inputs;
+    if (LANES == 1) return p->rows == 1 && size <= 192;
+    return size <= (p->rows <= 4 ? 512 : p->rows <= 8 ? 192 : 96);
 }
 
 /* Rows of a chunk: enough for a multiply to be worth blocking, few enough that z of the chunk stays in L2. */
@@ -65,8 +66,11 @@ static int64_t packed_size(const fr_problem *p) {
 }
 
 static void transpose(int64_t rows, int64_t columns, const real *a, real *at) {
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < columns; c++) at[c * rows + r] = a[r * columns + c];
+    enum { BLOCK = 16 }; /* in blocks, or every write would touch another page */
+    for (int64_t r0 = 0; r0 < rows; r0 += BLOCK)
+        for (int64_t c0 = 0; c0 < columns; c0 += BLOCK)
+            for (int64_t c = c0; c < columns && c < c0 + BLOCK; c++)
+                for (int64_t r = r0; r < rows && r < r0 + BLOCK; r++) at[c * rows + r] = a[r * columns + c];
 }
 
 static void pack(const fr_problem *p, const fr_weights *w, void *packed) {

@@ -70,7 +70,7 @@ MUTATIONS = [
     Mutation("state handed to the wrong layer", RECURRENT, "start = [part[k] for part in states]", "start = [part[-1 - k] for part in states]"),
     Mutation("gradient of the state written into the caller's", RECURRENT, "as_real(name, part, self.dtype, copy=True)", "as_real(name, part, self.dtype)"),
     Mutation("tape shares the caller's input", RECURRENT, "self._sequence(x, copy=True)", "self._sequence(x)"),
-    Mutation("dense gradient transposed", "src/fastrnn/layers/dense.py", 'grads["bias"] = dy.sum(axis=0)', 'grads["bias"] = dy.mean(axis=0)'),
+    Mutation("mean instead of sum in a bias gradient", "src/fastrnn/layers/dense.py", 'grads["bias"] = dy.sum(axis=0)', 'grads["bias"] = dy.mean(axis=0)'),
     Mutation("changed parameters unnoticed", "src/fastrnn/layers/base.py", "tape.fingerprint != self.fingerprint()", "False"),
     Mutation("clipping off", "src/fastrnn/optimizers.py", "if norm > limit:", "if False:"),
     Mutation("Adam without bias correction", "src/fastrnn/optimizers.py", "root = np.sqrt(1 - beta2**self._steps)", "root = 1.0"),
@@ -82,6 +82,9 @@ MUTATIONS = [
 
 def main(names: list[str]) -> int:
     """Run the mutations named, or all."""
+    unknown = set(names) - {mutation.name for mutation in MUTATIONS}
+    if unknown:
+        raise SystemExit(f"no such mutation: {', '.join(sorted(unknown))}")
     chosen = [mutation for mutation in MUTATIONS if not names or mutation.name in names]
     with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         original = Path(directory) / "original"  # the tree may be edited meanwhile

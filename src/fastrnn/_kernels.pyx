@@ -503,12 +503,14 @@ cdef class Stream:
         out : ndarray (T, N, H), likewise, writable
             The output is written here.
         """
+        if self.kernels == NULL:
+            raise ValueError("this stream was never given its weights: __init__ did not run")
         cdef _Buffer x_buffer = _Buffer(x, "x", self.is_double, False)
         cdef _Buffer out_buffer = _Buffer(out, "out", self.is_double, True)
         cdef int64_t step_in = self.problem.rows * self.problem.inputs * x_buffer.view.itemsize
         cdef int64_t step_out = self.problem.rows * self.problem.hidden * x_buffer.view.itemsize
         cdef int64_t steps = x_buffer.view.len // step_in
-        if x_buffer.view.len != steps * step_in or out_buffer.view.len != steps * step_out:
+        if x.shape[-1] != self.problem.inputs or out.shape[-1] != self.problem.hidden or x_buffer.view.len != steps * step_in or out_buffer.view.len != steps * step_out:
             raise ValueError(
                 f"x, out: expected shapes (T, {self.problem.rows}, {self.problem.inputs}) and "
                 f"(T, {self.problem.rows}, {self.problem.hidden}), got {x.shape} and {out.shape}")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 __all__ = [
+    "BLANK",
     "Seed",
     "a_bool",
     "as_dtype",
@@ -24,6 +25,9 @@ __all__ = [
 
 Array = NDArray[Any]
 Seed = int | np.random.Generator | None
+
+
+BLANK: Any = object()  # as a seed: parameters are about to be overwritten, so draw nothing
 
 
 def as_generator(seed: Seed) -> np.random.Generator:
@@ -79,8 +83,8 @@ def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
     return value
 
 
-def as_real(name: str, value: ArrayLike, dtype: DTypeLike, *, copy: bool | None = None) -> Array:
-    """Return an aligned C-contiguous array of a real dtype; the caller's own where it is one already.
+def as_real(name: str, value: ArrayLike, dtype: DTypeLike | None, *, copy: bool | None = None) -> Array:
+    """Return an aligned C-contiguous array of a real dtype (None: any); the caller's own where it is one already.
 
     ``copy=True`` always copies. Complex, text and object arrays are refused, and ragged lists.
     """
@@ -90,7 +94,11 @@ def as_real(name: str, value: ArrayLike, dtype: DTypeLike, *, copy: bool | None 
         raise ValueError(f"{name}: expected one rectangular array, got parts of different shapes") from error
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
-    array = np.array(array, dtype=dtype, order="C", copy=copy)
+    try:
+        with np.errstate(over="raise"):
+            array = np.array(array, dtype=dtype, order="C", copy=copy)
+    except FloatingPointError:
+        raise ValueError(f"{name}: some values are too large for {shown(dtype)}") from None
     return array if array.flags.aligned else array.copy()
 
 

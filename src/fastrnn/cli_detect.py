@@ -68,7 +68,8 @@ def detect(
     result = score(detector, threshold=threshold, seed=np.random.default_rng([seed, 1]))
     print(f"{word}: {result} at threshold {threshold:g}", file=report, flush=True)
     if not result.reaches(NEEDED):
-        print(f"fastrnn: the detector is below {NEEDED}; try another --seed or --threshold", file=sys.stderr)
+        unsaved = " (not saved)" if save else ""
+        print(f"fastrnn: the detector is below {NEEDED}{unsaved}; try another --seed or --threshold", file=sys.stderr)
         return 1
     if save:
         detector.save(save)
@@ -115,7 +116,8 @@ def _check_options(model: str | None, save: str | None, plot: str | None, encodi
 def _check_readable(name: str, encoding: str) -> None:
     """See that a file can be opened and starts as text; what can be read only once (a pipe) is left alone."""
     with _named(name):
-        if name == "-" or stat.S_ISFIFO(os.stat(name).st_mode):
+        mode = 0 if name == "-" else os.stat(name).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             return
     for _ in islice(_text_of(name, encoding), 2):  # to the end of a short file
         pass

@@ -15,8 +15,8 @@ def config() -> dict[str, str]:
     """Return versions, the instructions chosen, BLAS and thread counts."""
     from fastrnn import __version__  # noqa: PLC0415 - defined by the package that imports this module
 
-    blas = scipy.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    threads = {name: os.environ[name] for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS") if name in os.environ}
+    blas = scipy.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
+    threads = {name: os.environ[name] for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS") if os.environ.get(name)}
     return {
         "fastrnn": __version__,
         "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",

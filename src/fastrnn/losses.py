@@ -36,7 +36,7 @@ class _Elementwise:
 
     def check(self, target: ArrayLike, shape: tuple[int, ...]) -> None:
         """Raise unless these targets fit predictions of this shape."""
-        expect_shape("target", as_real("target", target, np.float64), shape)
+        expect_shape("target", as_real("target", target, None), shape)
 
     def _target(self, prediction: Array, target: ArrayLike) -> Array:
         self.check(target, prediction.shape)
@@ -100,7 +100,7 @@ class CrossEntropy:
         """Raise unless these targets fit predictions of this shape."""
         d, classes = np.asarray(target), shape[-1]
         if d.ndim == len(shape):
-            expect_shape("target", as_real("target", d, np.float64), shape)
+            expect_shape("target", as_real("target", d, None), shape)
             return
         expect_shape("target", d, shape[:-1])
         if d.dtype.kind not in "iu":
@@ -134,7 +134,9 @@ LOSSES: dict[str, type[Loss]] = {
 def as_loss(loss: str | Loss) -> Loss:
     """Return the loss of that name, or the given callable."""
     if callable(loss):
-        if not hasattr(loss, "link"):
+        if isinstance(loss, type):
+            raise TypeError(f"loss: expected a loss such as {loss.__name__}(), got the class itself")
+        if getattr(loss, "link", "") not in (None, "sigmoid", "softmax"):
             raise TypeError(
                 "loss: expected the attribute `link`, None unless predictions are logits (see fastrnn.losses)"
             )

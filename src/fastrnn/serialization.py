@@ -7,7 +7,7 @@ A file is written whole or not at all; whatever a file contains, loading ends in
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
-from fastrnn._validation import shown
-from fastrnn.layers import LSTM, RNN, Layer, Linear, ReLU, Sequential, Sigmoid, Softmax, Tanh
+from fastrnn._validation import BLANK, shown
+from fastrnn.layers import LSTM, RNN, Layer, Linear, Recurrent, ReLU, Sequential, Sigmoid, Softmax, Tanh
 from fastrnn.layers.sequential import LINKS
 
 FORMAT = 1
@@ -83,7 +83,8 @@ def write_whole(path: Path_, content: bytes) -> None:
         raise OSError(f"{path}: not a regular file")
     target = Path(os.path.realpath(path))  # through links, so that they stay
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".fastrnn-", suffix=".part")
+        name = str(target.parent / f".fastrnn-{secrets.token_hex(8)}.part")
+        handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
     except OSError as error:
         raise type(error)(error.errno, error.strerror, os.fspath(path)) from None
     try:
@@ -91,7 +92,8 @@ def write_whole(path: Path_, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, _file_mode(target))
+        if target.exists():
+            os.chmod(name, target.stat().st_mode & 0o777)
         os.replace(name, target)
     except BaseException as error:
         with suppress(OSError):
@@ -99,15 +101,6 @@ def write_whole(path: Path_, content: bytes) -> None:
         if isinstance(error, OSError):
             raise type(error)(error.errno, error.strerror, os.fspath(path)) from None
         raise
-
-
-def _file_mode(target: Path) -> int:
-    """Return the mode of the file to be replaced, or what the umask gives a new one."""
-    if target.exists():
-        return target.stat().st_mode & 0o777
-    umask = os.umask(0)
-    os.umask(umask)
-    return 0o666 & ~umask
 
 
 def load(path: Path_) -> Sequential:
@@ -125,6 +118,8 @@ def load(path: Path_) -> Sequential:
 
 def load_with_metadata(path: Path_) -> Loaded:
     """Read a model and the entries that its writer added to the metadata; raises as `load` does."""
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        raise OSError(f"{os.fspath(path)}: not a regular file")
     with open(path, "rb"):  # says FileNotFoundError, IsADirectoryError, PermissionError as Python does
         pass
     try:
@@ -199,7 +194,7 @@ def _build(
     if link is not None and (not isinstance(link, str) or link not in LINKS):
         raise ModelFileError(f"{path}: unknown link {shown(link)}")
     try:
-        model = Sequential(*(layer_type(**config) for layer_type, config in layers))
+        model = Sequential(*(_blank(layer_type, config) for layer_type, config in layers))
         for name, own in model.parameters().items():
             if tensors[name].dtype != own.dtype:
                 raise ValueError(f"{name}: expected {own.dtype}, got {tensors[name].dtype}")
@@ -210,3 +205,10 @@ def _build(
         raise ModelFileError(f"{path}: the parameters are not finite")
     model.link = link
     return model
+
+
+def _blank(layer_type: type[Layer], config: dict[str, Any]) -> Layer:
+    """Return the layer without initial values: drawing orthogonal ones takes longer than reading."""
+    if "seed" in config:
+        raise TypeError("a seed is not part of an architecture")
+    return layer_type(**config, seed=BLANK) if issubclass(layer_type, (Recurrent, Linear)) else layer_type(**config)

@@ -104,7 +104,8 @@ class Trainer:
                 f"loss: {loss!r} takes logits, but the model ends in {model.layers[-1]!r}; leave that layer out "
                 "(predict_proba applies it)"
             )
-        model.link = self.loss.link
+        if self.loss.link:
+            model.link = self.loss.link
 
     def step(self, x: ArrayLike, y: ArrayLike) -> float:
         """Update the parameters once, for one batch, and return its loss from before.
@@ -114,6 +115,7 @@ class Trainer:
         FloatingPointError
             If the loss or the gradient is not finite; the parameters are left as they were.
         """
+        self.model.link = self.loss.link  # what turns its output into probabilities from now on
         output, _, tape = self.model.record(x)
         value, grad_output = self.loss(output, y)
         if not math.isfinite(value):

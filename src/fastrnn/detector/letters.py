@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 
 Codes = NDArray[np.int16]
 
-# Every letter of Unicode that has another case lies among these.
-_CASED = "".join(map(chr, range(0x20000)))
+
+@cache
+def _cased() -> str:
+    """Return all characters below U+20000; every letter of Unicode that has another case is among them."""
+    return "".join(map(chr, range(0x20000)))
 
 
 class Letters:
@@ -87,7 +90,7 @@ class Letters:
 @cache
 def _variants(letter: str) -> frozenset[str]:
     """Return all characters that ``(?i)`` takes for this letter."""
-    return frozenset({letter, *re.findall(letter, _CASED, re.IGNORECASE)})
+    return frozenset({letter, *re.findall(letter, _cased(), re.IGNORECASE)})
 
 
 def _canonical(letter: str) -> str:

@@ -7,23 +7,31 @@ from scipy.special import softmax
 from fastrnn import _kernels
 from fastrnn._validation import as_real, expect_shape
 from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
+from fastrnn.layers.stream import ForwardStream, LayerStream
 
 
 def _as_float(name: str, value: ArrayLike) -> Array:
     """Return float64 for float64 input, float32 for any other real input."""
-    dtype = getattr(value, "dtype", np.dtype(np.float32))
-    return as_real(name, value, np.float64 if dtype.kind == "f" and dtype.itemsize == 8 else np.float32)
+    dtype = getattr(value, "dtype", None)
+    double = isinstance(dtype, np.dtype) and dtype.kind == "f" and dtype.itemsize == 8
+    return as_real(name, value, np.float64 if double else np.float32)
 
 
 class _Elementwise(Layer):
     """y = φ(x), with φ' written in y."""
 
+    _function: str  # φ's name in the kernels' table
+
     def forward(self, x: ArrayLike, state: State = None) -> tuple[Array, None]:  # noqa: ARG002
         """Return ``(φ(x), None)``."""
         x = _as_float("x", x)
         y = np.empty_like(x)
-        _kernels.apply(type(self).__name__.lower(), x, y)
+        _kernels.apply(self._function, x, y)
         return y, None
+
+    def stream(self, state: State = None) -> LayerStream:  # noqa: ARG002
+        """Return a runner that allocates nothing."""
+        return _ElementwiseStream(self._function)
 
     def record(self, x: ArrayLike, state: State = None) -> tuple[Array, None, Tape]:  # noqa: ARG002
         """Return ``(φ(x), None, tape)``."""
@@ -41,8 +49,20 @@ class _Elementwise(Layer):
         raise NotImplementedError
 
 
+class _ElementwiseStream:
+    """φ has no state, and writes straight into the output."""
+
+    def __init__(self, function: str) -> None:
+        self._function = function
+
+    def run(self, x: Array, out: Array) -> None:
+        _kernels.apply(self._function, x, out)
+
+
 class Tanh(_Elementwise):
     """Hyperbolic tangent; tanh' = 1 - y²."""
+
+    _function = "tanh"
 
     def _grad_x(self, y: Array, dy: Array) -> Array:
         return np.asarray(dy * (1 - y * y))
@@ -51,12 +71,16 @@ class Tanh(_Elementwise):
 class Sigmoid(_Elementwise):
     """σ(x) = 1 / (1 + e^-x); σ' = y(1 - y) <= 1/4."""
 
+    _function = "sigmoid"
+
     def _grad_x(self, y: Array, dy: Array) -> Array:
         return np.asarray(dy * (y * (1 - y)))
 
 
 class ReLU(_Elementwise):
     """max(x, 0); the slope at 0 is 0."""
+
+    _function = "relu"
 
     def _grad_x(self, y: Array, dy: Array) -> Array:
         return dy * (y > 0)
@@ -68,6 +92,10 @@ class Softmax(_Elementwise):
     def forward(self, x: ArrayLike, state: State = None) -> tuple[Array, None]:  # noqa: ARG002
         """Return ``(softmax(x), None)``."""
         return softmax(_as_float("x", x), axis=-1), None
+
+    def stream(self, state: State = None) -> LayerStream:
+        """Return the runner of any layer."""
+        return ForwardStream(self, state)
 
     def _grad_x(self, y: Array, dy: Array) -> Array:
         return np.asarray(y * (dy - (dy * y).sum(axis=-1, keepdims=True)))

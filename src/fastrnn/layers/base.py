@@ -23,7 +23,7 @@ State = Any  # None for stateless layers; an array, or a tuple of arrays, for th
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tape:
     """What one `record` leaves for one layer's `backward`.
 
@@ -42,7 +42,7 @@ class Tape:
     fingerprint: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Gradients:
     """What `backward` returns.
 

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from fastrnn import _blas
 from fastrnn._validation import (
+    BLANK,
     Seed,
     a_bool,
     as_dtype,
@@ -19,6 +20,18 @@ from fastrnn._validation import (
 )
 from fastrnn.initializers import glorot_uniform
 from fastrnn.layers.base import Array, Gradients, Layer, Shapes, State, Tape, read_only
+from fastrnn.layers.stream import LayerStream
+
+
+class _LinearStream:
+    """y = x Wᵀ + b, straight into the output."""
+
+    def __init__(self, parameters: Mapping[str, Array]) -> None:
+        self._weight, self._bias = parameters["weight"], parameters.get("bias", 0)
+
+    def run(self, x: Array, out: Array) -> None:
+        out[...] = self._bias
+        _blas.gemm(x, self._weight, trans_b=True, out=out, accumulate=True)
 
 
 class Linear(Layer):
@@ -46,7 +59,8 @@ class Linear(Layer):
         self.out_features = positive_int("out_features", out_features)
         self.bias = a_bool("bias", bias)
         self.dtype: np.dtype[Any] = as_dtype(dtype)
-        weight = glorot_uniform(as_generator(seed), self.out_features, self.in_features)
+        shape = self.out_features, self.in_features
+        weight = np.zeros(shape) if seed is BLANK else glorot_uniform(as_generator(seed), *shape)
         self._parameters = {"weight": weight.astype(self.dtype)}
         if self.bias:
             self._parameters["bias"] = np.zeros(self.out_features, self.dtype)
@@ -81,6 +95,10 @@ class Linear(Layer):
         if self.bias:
             y += self._parameters["bias"]
         return y.reshape(*rows.shape[:-1], self.out_features), None
+
+    def stream(self, state: State = None) -> LayerStream:  # noqa: ARG002
+        """Return a runner with a snapshot of the weights, which allocates nothing."""
+        return _LinearStream(self.state_dict())
 
     def record(self, x: ArrayLike, state: State = None) -> tuple[Array, None, Tape]:  # noqa: ARG002
         """Return ``(y, None, tape)``."""

@@ -31,7 +31,7 @@ class LSTM(Recurrent):
         Of the initial weights: Glorot uniform from the input, orthogonal within the recurrence.
     """
 
-    _state_names = ("h_0", "c_0")
+    _state_names = ("h", "c")
 
     @classmethod
     def _cell_of(cls, config: Mapping[str, Any]) -> str:  # noqa: ARG003

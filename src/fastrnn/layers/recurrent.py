@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from fastrnn import _kernels
 from fastrnn._validation import (
+    BLANK,
     Seed,
     a_bool,
     as_dtype,
@@ -47,7 +48,7 @@ class Recurrent(Layer):
 
     recurrent = True
     dtype: np.dtype[Any]
-    _state_names: tuple[str, ...] = ("h_0",)
+    _state_names: tuple[str, ...] = ("h",)
 
     def __init__(
         self,
@@ -66,11 +67,12 @@ class Recurrent(Layer):
         self.bias = a_bool("bias", bias)
         self.batch_first = a_bool("batch_first", batch_first)
         self.dtype = as_dtype(dtype)
+        shapes = dict(self.parameter_shapes(self.config()))
+        if seed is BLANK:
+            self._parameters = {name: np.zeros(shape, self.dtype) for name, shape in shapes.items()}
+            return
         rng = as_generator(seed)
-        self._parameters = {
-            name: self._initial(rng, name, shape).astype(self.dtype)
-            for name, shape in self.parameter_shapes(self.config())
-        }
+        self._parameters = {name: self._initial(rng, name, shape).astype(self.dtype) for name, shape in shapes.items()}
 
     # ---- parameters ----
 
@@ -136,15 +138,16 @@ class Recurrent(Layer):
             raise ValueError(f"x: expected at least one step, got T = 0 in shape {np.shape(x)}")
         return as_real("x", array, self.dtype, copy=copy), unbatched
 
-    def _states(self, prefix: str, state: State, rows: int, unbatched: bool) -> list[Array]:
+    def _states(self, form: str, state: State, rows: int, unbatched: bool) -> list[Array]:
         """Return one (L, N, H) array for each of the cell's states; zeros where none are given."""
-        names = [prefix + name for name in self._state_names]
+        names = [form.format(name) for name in self._state_names]
         shape = (self.num_layers, rows, self.hidden_size)
         if state is None:
             return [np.zeros(shape, self.dtype) for _ in names]
         parts = (state,) if len(names) == 1 else state
         if not isinstance(parts, (tuple, list)) or len(parts) != len(names):
-            raise TypeError(f"{prefix}state: expected a tuple ({', '.join(names)}), got {type(state).__name__}")
+            what = form.split("{", maxsplit=1)[0] + "state"
+            raise TypeError(f"{what}: expected a tuple ({', '.join(names)}), got {type(state).__name__}")
         arrays = []
         for name, part in zip(names, parts, strict=True):
             array = as_real(name, part, self.dtype, copy=True)
@@ -195,13 +198,15 @@ class Recurrent(Layer):
     def forward(self, x: ArrayLike, state: State = None) -> tuple[Array, State]:
         """Return ``(output, final state)``, as calling the layer does."""
         sequence, unbatched = self._sequence(x)
-        output, final, _ = self._run(sequence, self._states("", state, sequence.shape[1], unbatched), record=False)
+        output, final, _ = self._run(sequence, self._states("{}_0", state, sequence.shape[1], unbatched), record=False)
         return self._output(output, unbatched), self._state(final, unbatched)
 
     def record(self, x: ArrayLike, state: State = None) -> tuple[Array, State, Tape]:
         """Run as calling does, and return ``(output, final state, tape)``; the output is read-only."""
         sequence, unbatched = self._sequence(x, copy=True)
-        output, final, tapes = self._run(sequence, self._states("", state, sequence.shape[1], unbatched), record=True)
+        output, final, tapes = self._run(
+            sequence, self._states("{}_0", state, sequence.shape[1], unbatched), record=True
+        )
         output = read_only(self._output(output, unbatched))
         return output, self._state(final, unbatched), self._tape(_Recorded(tapes, unbatched))
 
@@ -251,7 +256,7 @@ class Recurrent(Layer):
         H = self.hidden_size
         expect_shape("grad_output", dy, (T, H) if unbatched else (N, T, H) if self.batch_first else (T, N, H))
         dy = np.ascontiguousarray(self._with_batch(dy))
-        grad_states = self._states("grad_", grad_state, N, unbatched)
+        grad_states = self._states("grad_{}_n", grad_state, N, unbatched)
         grads: dict[str, Array] = {}
         for k in reversed(range(self.num_layers)):
             w_ih, w_hh, _, _ = self._layer_parameters(k)
@@ -267,7 +272,7 @@ class Recurrent(Layer):
 
     def stream(self, state: State = None) -> LayerStream:
         """Return a runner for one sequence that takes the input step by step; see `KernelStream`."""
-        states = self._states("", state, 1, unbatched=True)
+        states = self._states("{}_0", state, 1, unbatched=True)
         return KernelStream(
             [
                 _kernels.Stream(self.cell, *([*(part[k] for part in states), None][:2]), *self._layer_parameters(k))

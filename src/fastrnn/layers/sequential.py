@@ -55,6 +55,9 @@ class Sequential(Layer):
                 raise TypeError(f"layers: got a Sequential at position {i}; pass its layers instead: *model.layers")
             if isinstance(layer, Recurrent) and layer.batch_first:
                 raise ValueError(f"layers: {layer!r} at position {i} has batch_first=True; leave it out here")
+        owners = [layer for layer in layers if layer.parameters()]
+        if len(set(map(id, owners))) < len(owners):
+            raise ValueError("layers: got one layer twice; two places can't share parameters")
         dtypes = {layer.dtype for layer in layers if layer.dtype is not None} or {np.dtype(np.float32)}
         if len(dtypes) > 1:
             raise ValueError(f"layers: expected one dtype, got {', '.join(sorted(d.name for d in dtypes))}")
@@ -182,8 +185,10 @@ class Sequential(Layer):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Sequential":
         """Return an independent copy."""
-        copy = Sequential(*(layer.__deepcopy__(memo) for layer in self.layers))
-        copy.link = self.link
+        copy = type(self).__new__(type(self))
+        memo[id(self)] = copy
+        copy.__dict__.update(self.__dict__)
+        copy.layers = tuple(layer.__deepcopy__(memo) for layer in self.layers)
         return copy
 
     def __repr__(self) -> str:

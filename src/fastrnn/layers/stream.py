@@ -76,7 +76,8 @@ class ModelStream:
         ----------
         x : array_like (F,)
         out : ndarray (K,), C-contiguous, of the model's dtype, optional
-            Where to write the output; with it nothing is allocated.
+            Where to write the output; with it no array is allocated by recurrent layers, Linear, Tanh, Sigmoid and
+            ReLU.
 
         Returns
         -------
