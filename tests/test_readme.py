@@ -1,14 +1,21 @@
-"""The README: its Python blocks run as they stand, and its first two shell blocks are one line each."""
+"""The documents: their Python blocks run as they stand; the README's first two shell blocks are one line each."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-PYTHON = [code for language, code in BLOCKS if language == "python"]
-SHELL = [code for language, code in BLOCKS if language == "sh"]
+ROOT = Path(__file__).parent.parent
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return [
+        code for kind, code in re.findall(r"^```(\w+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE) if kind == language
+    ]
+
+
+PYTHON = [code for page in ("README.md", "docs/own_layers.md") for code in blocks(page, "python")]
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=range(len(PYTHON)))
@@ -19,8 +26,8 @@ def test_python_blocks_run(code: str, tmp_path: Path, monkeypatch, capsys) -> No
 
 
 def test_the_two_commands_are_one_line_each() -> None:
-    assert len(PYTHON) >= 2
-    install, test = SHELL[:2]
+    assert len(PYTHON) >= 4
+    install, test = blocks("README.md", "sh")[:2]
     assert install.count("\n") == test.count("\n") == 1
     assert "fastrnn detect udacity" in install
     assert "pytest" in test

@@ -6,12 +6,12 @@ __version__ = _version("fastrnn")
 
 from fastrnn.gradcheck import GradientReport, check_gradients
 from fastrnn.info import show_config
-from fastrnn.layers import LSTM, RNN, Elman, Layer, Linear, ReLU, Sequential, Sigmoid, Softmax, Tanh
+from fastrnn.layers import LSTM, RNN, Elman, Gradients, Layer, Linear, ReLU, Sequential, Sigmoid, Softmax, Tanh
 from fastrnn.optimizers import SGD, Adam
 from fastrnn.serialization import ModelFileError, load
 from fastrnn.trainer import History, Trainer
 
 __all__ = [
-    "LSTM", "RNN", "SGD", "Adam", "Elman", "GradientReport", "History", "Layer", "Linear", "ModelFileError", "ReLU",
+    "LSTM", "RNN", "SGD", "Adam", "Elman", "GradientReport", "Gradients", "History", "Layer", "Linear", "ModelFileError", "ReLU",
     "Sequential", "Sigmoid", "Softmax", "Tanh", "Trainer", "check_gradients", "load", "show_config",
 ]  # fmt: skip

@@ -510,7 +510,8 @@ cdef class Stream:
         cdef int64_t step_in = self.problem.rows * self.problem.inputs * x_buffer.view.itemsize
         cdef int64_t step_out = self.problem.rows * self.problem.hidden * x_buffer.view.itemsize
         cdef int64_t steps = x_buffer.view.len // step_in
-        if x.shape[-1] != self.problem.inputs or out.shape[-1] != self.problem.hidden or x_buffer.view.len != steps * step_in or out_buffer.view.len != steps * step_out:
+        features = x.shape[-1] == self.problem.inputs and out.shape[-1] == self.problem.hidden
+        if not features or x_buffer.view.len != steps * step_in or out_buffer.view.len != steps * step_out:
             raise ValueError(
                 f"x, out: expected shapes (T, {self.problem.rows}, {self.problem.inputs}) and "
                 f"(T, {self.problem.rows}, {self.problem.hidden}), got {x.shape} and {out.shape}")
