@@ -12,6 +12,24 @@ from fastrnn.serialization import ModelFileError, load
 from fastrnn.trainer import History, Trainer
 
 __all__ = [
-    "LSTM", "RNN", "SGD", "Adam", "Elman", "GradientReport", "Gradients", "History", "Layer", "Linear", "ModelFileError",
-    "ReLU", "Sequential", "Sigmoid", "Softmax", "Tanh", "Trainer", "check_gradients", "load", "show_config",
-]  # fmt: skip
+    "LSTM",
+    "RNN",
+    "SGD",
+    "Adam",
+    "Elman",
+    "GradientReport",
+    "Gradients",
+    "History",
+    "Layer",
+    "Linear",
+    "ModelFileError",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "Trainer",
+    "check_gradients",
+    "load",
+    "show_config",
+]
