@@ -19,7 +19,8 @@
 
 /* Whether the multiplies run on the small multiply rather than on BLAS: where BLAS's calls and repacking (and, in
  * OpenBLAS, the waking of threads) cost more than its better blocking gains. Without vectors that is only where
- * BLAS has nothing to reuse. Decided by benchmarks/choose_multiply.py. */
+ * BLAS has nothing to reuse. Decided by benchmarks/choose_multiply.py with as many inputs as units; where they differ
+ * the larger counts, which was not measured further. */
 static int multiplies_are_small(const fr_problem *p) {
     if (p->multiply != FR_MULTIPLY_AUTO) return p->multiply == FR_MULTIPLY_SMALL;
     const int64_t size = p->hidden > p->inputs ? p->hidden : p->inputs;

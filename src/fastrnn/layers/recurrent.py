@@ -139,7 +139,10 @@ class Recurrent(Layer):
         return as_real("x", array, self.dtype, copy=copy), unbatched
 
     def _states(self, form: str, state: State, rows: int, unbatched: bool) -> list[Array]:
-        """Return one (L, N, H) array for each of the cell's states; zeros where none are given."""
+        """Return a copy (L, N, H) of each of the cell's states, zeros if none are given.
+
+        ``form`` makes the names that errors use: "{}_0" for initial states, "grad_{}_n" for gradients of final ones.
+        """
         names = [form.format(name) for name in self._state_names]
         shape = (self.num_layers, rows, self.hidden_size)
         if state is None:
