@@ -10,4 +10,15 @@ from fastrnn.reference.lstm import LSTM
 from fastrnn.reference.paths import Path, gradient_by_path
 from fastrnn.reference.sequence import Gradients, Tape, backward, forward
 
-__all__ = ["CELLS", "LSTM", "Cell", "Elman", "Gradients", "Path", "Tape", "backward", "forward", "gradient_by_path"]
+__all__ = [
+    "CELLS",
+    "LSTM",
+    "Cell",
+    "Elman",
+    "Gradients",
+    "Path",
+    "Tape",
+    "backward",
+    "forward",
+    "gradient_by_path",
+]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn.reference.cells import Cell
+from fastrnn.reference.step import StepGradients, input_part, recurrent_part
 
 Array = NDArray[np.float64]
 
@@ -30,9 +31,8 @@ class Gradients(NamedTuple):
 
 
 def pre_activation(x: Array, h: Array, w: dict[str, Array]) -> Array:
-    """z = x W_ihᵀ + b_ih + h W_hhᵀ + b_hh, (N, G·H)."""
-    z = x @ w["weight_ih"].T + h @ w["weight_hh"].T
-    return z + w["bias_ih"] + w["bias_hh"] if "bias_ih" in w else z
+    """z = x W_ihᵀ + b_ih + h W_hhᵀ + b_hh, (N, G·H), of the cells where it is this sum."""
+    return input_part(x, w) + recurrent_part(h, w)
 
 
 def forward(cell: Cell, x: Array, state: tuple[Array, ...], w: dict[str, Array]) -> tuple[Array, Tape]:
@@ -49,15 +49,15 @@ def forward(cell: Cell, x: Array, state: tuple[Array, ...], w: dict[str, Array])
     """
     states, saved = [state], []
     for x_t in x:
-        state, saved_t = cell.step(pre_activation(x_t, state[0], w), state)
+        state, saved_t = cell.step(input_part(x_t, w), state, w)
         states.append(state)
         saved.append(saved_t)
     return np.stack([s[0] for s in states[1:]]), Tape(x, states, saved)
 
 
-def contributions(dz: Array, x: Array, h_prev: Array, w: dict[str, Array]) -> dict[str, Array]:
-    """∂z_t/∂parameters, applied to dE/dz_t: what one step adds to each parameter's gradient."""
-    parts = {"weight_ih": dz.T @ x, "weight_hh": dz.T @ h_prev, "bias_ih": dz.sum(0), "bias_hh": dz.sum(0)}
+def contributions(step: StepGradients, x: Array, w: dict[str, Array]) -> dict[str, Array]:
+    """Return what one step, with the input x (N, I), adds to each parameter's gradient."""
+    parts = {"weight_ih": step.x_part.T @ x, "bias_ih": step.x_part.sum(0), **step.recurrent}
     return {name: parts[name] for name in w}
 
 
@@ -69,9 +69,9 @@ def backward(
     grad_x = np.zeros_like(tape.x)
     for t in reversed(range(len(tape.x))):
         grad_h, *others = grad_state
-        dz, around = cell.step_backward(tape.saved[t], (grad_h + grad_output[t], *others))
-        for name, part in contributions(dz, tape.x[t], tape.states[t][0], w).items():
+        step = cell.step_backward(tape.saved[t], tape.states[t], (grad_h + grad_output[t], *others), w)
+        for name, part in contributions(step, tape.x[t], w).items():
             total[name] += part
-        grad_x[t] = dz @ w["weight_ih"]
-        grad_state = (around[0] + dz @ w["weight_hh"], *around[1:])
+        grad_x[t] = step.x_part @ w["weight_ih"]
+        grad_state = step.state
     return Gradients(grad_x, grad_state, total)
