@@ -83,6 +83,61 @@ def test_the_output_is_h_of_each_step_and_the_tape_starts_at_the_initial_state(n
     np.testing.assert_array_equal(output, np.stack([s[0] for s in tape.states[1:]]))
 
 
+def draw_gru_step(rng, N=2, inputs=3, H=4):
+    w = draw_layer(rng, reference.CELLS["gru"], inputs, H)
+    return rng.standard_normal((N, inputs)), rng.standard_normal((N, H)), w
+
+
+@pytest.mark.parametrize("name", ["gru", "gru_before"])
+def test_a_gru_step_by_its_formulas(name):
+    """Column vectors and a matrix for each gate, as the formulas are printed."""
+    xs, hs, w = draw_gru_step(np.random.default_rng(5))
+    (W_ir, W_iz, W_in), (W_hr, W_hz, W_hn) = np.split(w["weight_ih"], 3), np.split(w["weight_hh"], 3)
+    (b_ir, b_iz, b_in), (b_hr, b_hz, b_hn) = np.split(w["bias_ih"], 3), np.split(w["bias_hh"], 3)
+    output, _ = reference.forward(reference.CELLS[name], xs[None], (hs,), w)
+    for x, h, new in zip(xs, hs, output[0], strict=True):
+        r = 1 / (1 + np.exp(-(W_ir @ x + b_ir + W_hr @ h + b_hr)))
+        z = 1 / (1 + np.exp(-(W_iz @ x + b_iz + W_hz @ h + b_hz)))
+        seen = {"gru": r * (W_hn @ h + b_hn), "gru_before": W_hn @ (r * h) + b_hn}[name]
+        n = np.tanh(W_in @ x + b_in + seen)
+        np.testing.assert_allclose(new, (1 - z) * n + z * h, rtol=0, atol=1e-14)
+
+
+def run_both_grus(x, h, w, grad):
+    """Return (output, gradients) of each convention for one step."""
+    for name in ("gru", "gru_before"):
+        cell = reference.CELLS[name]
+        output, tape = reference.forward(cell, x[None], (h,), w)
+        yield output, reference.backward(cell, tape, np.zeros_like(output), (grad,), w)
+
+
+def test_where_the_product_and_the_reset_commute_both_grus_agree():
+    rng = np.random.default_rng(6)
+    x, h, w = draw_gru_step(rng)
+    grad = rng.standard_normal(h.shape)
+    w["weight_hh"][8:] = np.diag(rng.standard_normal(4))  # r ∘ (D h) = D (r ∘ h), if b_hn = 0
+    w["bias_hh"][8:] = 0
+    (after, grads), (before, other) = run_both_grus(x, h, w, grad)
+    np.testing.assert_allclose(before, after, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(other.x, grads.x, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(other.state[0], grads.state[0], rtol=0, atol=1e-13)
+    for key in ("weight_ih", "bias_ih"):
+        np.testing.assert_allclose(other.parameters[key], grads.parameters[key], rtol=0, atol=1e-13)
+
+    w["weight_hh"][8:] = rng.standard_normal((4, 4))
+    (after, _), (before, _) = run_both_grus(x, h, w, grad)
+    assert np.abs(after - before).max() > 0.01
+
+
+def test_the_grus_biases_differ_in_the_candidates_block_after_the_product_alone():
+    rng = np.random.default_rng(7)
+    x, h, w = draw_gru_step(rng)
+    (_, after), (_, before) = run_both_grus(x, h, w, rng.standard_normal(h.shape))
+    np.testing.assert_array_equal(before.parameters["bias_ih"], before.parameters["bias_hh"])
+    np.testing.assert_array_equal(after.parameters["bias_ih"][:8], after.parameters["bias_hh"][:8])
+    assert (after.parameters["bias_ih"][8:] != after.parameters["bias_hh"][8:]).all()
+
+
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("depth", [1, 2, 3])
 @pytest.mark.parametrize("name", CELLS)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn.reference.elman import Elman
+from fastrnn.reference.gru import GRU, GRUBefore
 from fastrnn.reference.lstm import LSTM
 from fastrnn.reference.step import StepGradients
 
@@ -54,4 +55,6 @@ CELLS: dict[str, Cell] = {
     "rnn_sigmoid": Elman("sigmoid"),
     "rnn_relu": Elman("relu"),
     "lstm": LSTM(),
+    "gru": GRU(),
+    "gru_before": GRUBefore(),
 }
