@@ -83,6 +83,80 @@ def test_the_output_is_h_of_each_step_and_the_tape_starts_at_the_initial_state(n
     np.testing.assert_array_equal(output, np.stack([s[0] for s in tape.states[1:]]))
 
 
+RAGGED = [(1, [1]), (4, [2]), (5, [3, 1, 5, 5, 2]), (7, [1, 6, 4]), (6, [2, 3])]  # (T, lengths), T not always reached
+ROUNDING = 1e-13  # sums of at most T·N rows and I + H products in another order
+
+
+def draw_ragged(name, T, lengths, bias=True, padding=0.0):
+    """Return the cell and a random problem: x, state, w, grad_output, grad_state; x and grad_output padded."""
+    cell, rng, N, inputs, H = reference.CELLS[name], np.random.default_rng(T), len(lengths), 3, 5
+    beyond = np.arange(T)[:, None] >= lengths
+    x, grad_output = rng.standard_normal((T, N, inputs)), rng.standard_normal((T, N, H))
+    x[beyond] = grad_output[beyond] = padding
+    state, grad_state = (tuple(rng.standard_normal((N, H)) for _ in range(cell.states)) for _ in range(2))
+    return cell, x, state, draw_layer(rng, cell, inputs, H, bias), grad_output, grad_state
+
+
+def run_ragged(cell, x, state, w, grad_output, grad_state, lengths=None):
+    """Return outputs, final states and all gradients by name."""
+    output, tape = reference.forward(cell, x, state, w, lengths)
+    grads = reference.backward(cell, tape, grad_output, grad_state, w)
+    result = {"output": output, "grad_x": grads.x} | grads.parameters
+    result |= {f"final.{i}": part for i, part in enumerate(reference.final_state(tape))}
+    return result | {f"grad_state.{i}": part for i, part in enumerate(grads.state)}
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("T", "lengths"), RAGGED, ids=str)
+@pytest.mark.parametrize("name", CELLS)
+def test_a_ragged_batch_equals_its_sequences_one_by_one(name, T, lengths, bias):
+    cell, x, state, w, grad_output, grad_state = draw_ragged(name, T, lengths, bias)
+    got = run_ragged(cell, x, state, w, grad_output, grad_state, np.array(lengths))
+    assert got.keys() >= w.keys()
+    total = {key: np.zeros_like(value) for key, value in w.items()}
+    for n, end in enumerate(lengths):
+        row = slice(n, n + 1)
+        start, last = (tuple(part[row] for part in parts) for parts in (state, grad_state))
+        alone = run_ragged(cell, x[:end, row], start, w, grad_output[:end, row], last)
+        for key, value in alone.items():
+            if key in total:
+                total[key] += value
+            elif key in ("output", "grad_x"):
+                np.testing.assert_allclose(got[key][:end, row], value, rtol=0, atol=ROUNDING, err_msg=key)
+                assert not got[key][end:, n].any(), key
+            else:
+                np.testing.assert_allclose(got[key][row], value, rtol=0, atol=ROUNDING, err_msg=key)
+    for key, value in total.items():
+        np.testing.assert_allclose(got[key], value, rtol=0, atol=ROUNDING * len(lengths) * T, err_msg=key)
+
+
+@pytest.mark.parametrize(("T", "lengths"), RAGGED, ids=str)
+@pytest.mark.parametrize("name", CELLS)
+def test_nan_in_padding_reaches_nothing(name, T, lengths):
+    clean, dirty = (run_ragged(*draw_ragged(name, T, lengths, padding=p), np.array(lengths)) for p in (0.0, np.nan))
+    for key, value in clean.items():
+        assert np.isfinite(value).all(), key
+        np.testing.assert_array_equal(dirty[key], value, err_msg=key)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_lengths_that_are_all_t_change_no_bit(name):
+    problem = draw_ragged(name, 4, [4, 4, 4])
+    dense, ragged = run_ragged(*problem), run_ragged(*problem, np.array([4, 4, 4]))
+    for key, value in dense.items():
+        np.testing.assert_array_equal(ragged[key], value, err_msg=key)
+
+
+def test_a_ragged_batchs_states_stand_still_after_its_sequences_ends():
+    cell, x, state, w, _, _ = draw_ragged("lstm", 5, [3, 1, 5, 5, 2])
+    _, tape = reference.forward(cell, x, state, w, np.array([3, 1, 5, 5, 2]))
+    for part in (0, 1):
+        h = np.stack([s[part] for s in tape.states])
+        for n, end in enumerate([3, 1, 5, 5, 2]):
+            assert (h[1 : end + 1, n] != h[:end, n]).all()
+            np.testing.assert_array_equal(h[end:, n], np.repeat(h[end : end + 1, n], 6 - end, axis=0))
+
+
 def draw_gru_step(rng, N=2, inputs=3, H=4):
     w = draw_layer(rng, reference.CELLS["gru"], inputs, H)
     return rng.standard_normal((N, inputs)), rng.standard_normal((N, H)), w

@@ -9,7 +9,7 @@ from fastrnn.reference.elman import Elman
 from fastrnn.reference.gru import GRU, GRUBefore
 from fastrnn.reference.lstm import LSTM
 from fastrnn.reference.paths import Path, gradient_by_path
-from fastrnn.reference.sequence import Gradients, Tape, backward, forward
+from fastrnn.reference.sequence import Gradients, Tape, backward, final_state, forward
 
 __all__ = [
     "CELLS",
@@ -22,6 +22,7 @@ __all__ = [
     "Path",
     "Tape",
     "backward",
+    "final_state",
     "forward",
     "gradient_by_path",
 ]
