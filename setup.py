@@ -72,19 +72,20 @@ class BuildKernels(build_ext):
 
 
 def extensions() -> list[Extension]:
-    """Return the two extension modules."""
+    """Return the extension modules."""
     headers = [str(path) for path in sorted(Path("csrc").rglob("*.[ch]"))]
     common = {
         "include_dirs": ["csrc"],
         "depends": headers,
         "extra_compile_args": [*OPTIMISE, *SANITIZERS],
-        "extra_link_args": SANITIZERS,
+        "extra_link_args": ["-pthread", *SANITIZERS],
     }
     have = [(f"FR_HAVE_{isa.upper()}", "1") for isa in isas() if isa != "base"]
-    sources = ["src/fastrnn/_kernels.pyx", "csrc/dispatch.c", "csrc/fingerprint.c"]
+    sources = ["src/fastrnn/_kernels.pyx", "csrc/dispatch.c", "csrc/fingerprint.c", "csrc/pool.c"]
     return [
         Extension("fastrnn._blas", ["src/fastrnn/_blas.pyx"], **common),
         Extension("fastrnn._kernels", sources, define_macros=have, **common),
+        Extension("fastrnn._streams", ["src/fastrnn/_streams.pyx"], **common),
     ]
 
 

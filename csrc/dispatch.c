@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#define CELL_INFO(name, gates, states, saves_gates) {#name, gates, states, saves_gates},
+#define CELL_INFO(name, gates, states, slots, saves, phases, x, h_1, h_2) \
+    {#name, gates, states, slots, saves, phases, x, {h_1, h_2}},
 const fr_cell_info fr_cells[FR_CELL_COUNT] = {FR_CELLS(CELL_INFO)};
 
 #define DECLARE(isa) extern const fr_kernels fr_kernels_##isa##_f32, fr_kernels_##isa##_f64;

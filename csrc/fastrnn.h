@@ -1,11 +1,15 @@
 /* The C contract between the kernels and whoever calls them (_kernels.pyx).
  *
- * Everything here is pure: no allocation, no I/O, no state that changes, no failure. The caller has
- * checked every shape, owns every buffer and passes a workspace of the size that the kernel asked for.
+ * No allocation, no I/O, no failure, and no state but the threads of pool.c. The caller has checked every shape, owns
+ * every buffer and passes a workspace of the size that the kernel asked for.
  *
- * T steps, N rows (sequences of the batch), I inputs, H hidden units, G gates of the cell.
- * All arrays are C-contiguous, of the table's element type (`real`: float or double), and none overlap
- * unless the comment says so. "in" is read only; "out" need not be initialised; "in/out" must be.
+ * T steps, N rows (sequences of the batch), I inputs, H hidden units, G gates of the cell; S rows of all steps together
+ * (T·N, or fewer in a ragged batch). All arrays are C-contiguous, of the table's element type (`real`: float or
+ * double), and none overlap unless the comment says so. "in" is read only; "out" need not be initialised; "in/out"
+ * must be.
+ *
+ * A ragged batch comes sorted, longest sequence first, and packed: step t has counts[t] rows, the first so many
+ * sequences, and its rows follow those of step t-1 immediately.
  */
 #ifndef FASTRNN_H
 #define FASTRNN_H
@@ -17,38 +21,39 @@
 
 /* The cells, in the order of cells/table.h: FR_CELL_rnn_tanh, ... */
 typedef enum {
-#define FR_CELL_ID(name, gates, states, saves_gates) FR_CELL_##name,
+#define FR_CELL_ID(name, ...) FR_CELL_##name,
     FR_CELLS(FR_CELL_ID)
 #undef FR_CELL_ID
         FR_CELL_COUNT
 } fr_cell;
 
+enum { FR_SLOTS = 4, FR_PHASES = 2 }; /* at most */
+
+/* Slot first + i of a unit is fed by rows gate[i]·H and following of a weight matrix, i < width. */
+typedef struct {
+    int first, width, gate[FR_SLOTS];
+} fr_window;
+
 typedef struct {
     const char *name;
-    int gates;       /* G: blocks of H rows in weight_ih and weight_hh */
-    int states;      /* 1: h; 2: h and c */
-    int saves_gates; /* whether backward reads the activated gates */
+    int gates;  /* G: blocks of H rows in weight_ih and weight_hh */
+    int states; /* 1: h; 2: h and c */
+    int slots;  /* pre-activations of a unit */
+    int saves;  /* of them kept for backward: all or none */
+    int phases; /* recurrent multiplies of a step, each followed by an epilogue */
+    fr_window x, h[FR_PHASES];
 } fr_cell_info;
 
 extern const fr_cell_info fr_cells[FR_CELL_COUNT];
 
-/* Row-major C[m,n] = op(A)[m,k] · op(B)[k,n] + (accumulate ? C : 0); op transposes where the flag is set.
- * lda, ldb, ldc are the row lengths of the matrices as stored. */
-typedef void (*fr_gemm)(int trans_a, int trans_b, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
-                        const void *b, int64_t ldb, int accumulate, void *c, int64_t ldc);
-
-/* Which code multiplies: the choice by shape, or one of the two whatever the shape, to compare them. */
-typedef enum { FR_MULTIPLY_AUTO, FR_MULTIPLY_SMALL, FR_MULTIPLY_BLAS } fr_multiply;
-
-/* The shape of one layer in one direction. The choice of who multiplies depends on this and
- * never on T, so that a stream and a whole sequence go the same way. */
+/* The shape of one layer in one direction, and what decides how it is computed. */
 typedef struct {
     fr_cell cell;
-    fr_multiply multiply;
+    int threads;    /* at most so many, >= 1; changes no bit of any result */
+    int eager;      /* so many even where the work is not worth it: for tests */
     int64_t rows;   /* N >= 1 */
     int64_t inputs; /* I >= 1 */
     int64_t hidden; /* H >= 1 */
-    fr_gemm gemm;   /* BLAS of the table's element type, for the large multiplies */
 } fr_problem;
 
 /* Parameters as PyTorch lays them out; gates one after another along the first axis. */
@@ -59,33 +64,39 @@ typedef struct {
     const void *b_hh; /* [G*H] in, or NULL: no bias */
 } fr_weights;
 
+/* Which rows there are. */
 typedef struct {
-    int64_t steps;      /* T >= 1 */
+    int64_t steps;         /* T >= 1 */
+    const int64_t *counts; /* [T] in: rows of each step, N = counts[0] >= counts[1] >= ... >= 1; NULL: all N */
+} fr_rows;
+
+typedef struct {
+    fr_rows rows;
     int record;         /* keep what backward needs */
-    const void *x;      /* [T, N, I] in */
-    void *h;            /* [T+1, N, H] slot 0 in: h_0; slots 1..T out: the output */
-    void *c;            /* record: [T+1, N, H], slot 0 in: c_0, slots 1..T out;
-                           otherwise [N, H] in/out: c_0, then c_T. NULL where the cell has one state */
-    void *gates;        /* record and saves_gates: [T, N, G*H] out: activated gates; otherwise NULL */
-    void *workspace;    /* forward_workspace(problem, T, record) reals, aligned to 64 bytes, out */
+    const void *x;      /* [S, I] in */
+    void *h;            /* [N+S, H] first N rows in: h_0; then S rows out: the output */
+    void *c;            /* record: [N+S, H], first N rows in: c_0, then S rows out;
+                           otherwise [N, H] in/out: c_0, then each sequence's last. NULL where the cell has one state */
+    void *saved;        /* record, and the cell saves: [S, saves, H] out; otherwise NULL */
+    void *workspace;    /* forward_workspace(problem, rows) reals, aligned to 64 bytes, out */
     const void *packed; /* packed_size(problem) reals that pack() wrote from the same weights, in */
 } fr_forward_args;
 
 typedef struct {
-    int64_t steps;           /* T >= 1 */
-    const void *x;           /* [T, N, I] in */
-    const void *h;           /* [T+1, N, H] in, as forward left it */
-    const void *c;           /* [T+1, N, H] in, or NULL where the cell has one state */
-    const void *gates;       /* [T, N, G*H] in, or NULL where the cell saves none */
-    const void *grad_output; /* [T, N, H] in: dE/dh_t from outside the layer */
-    void *grad_h;            /* [N, H] in/out: dE/dh_T from the final state, then dE/dh_0 */
+    fr_rows rows;
+    const void *x;           /* [S, I] in */
+    const void *h;           /* [N+S, H] in, as forward left it */
+    const void *c;           /* [N+S, H] in, or NULL where the cell has one state */
+    const void *saved;       /* [S, saves, H] in, or NULL where the cell saves none */
+    const void *grad_output; /* [S, H] in: dE/dh_t from outside the layer */
+    void *grad_h;            /* [N, H] in/out: dE/d(each sequence's last h), then dE/dh_0 */
     void *grad_c;            /* [N, H] in/out likewise for c; NULL where the cell has one state */
-    void *grad_x;            /* [T, N, I] out */
-    void *grad_w_ih;         /* [G*H, I] in/out: added to */
-    void *grad_w_hh;         /* [G*H, H] in/out: added to */
-    void *grad_b_ih;         /* [G*H] in/out: added to; NULL: no bias */
-    void *grad_b_hh;         /* [G*H] in/out: added to; NULL: no bias */
-    void *workspace;         /* backward_workspace(problem, T) reals, aligned to 64 bytes, out */
+    void *grad_x;            /* [S, I] out */
+    void *grad_w_ih;         /* [G*H, I] out */
+    void *grad_w_hh;         /* [G*H, H] out */
+    void *grad_b_ih;         /* [G*H] out; NULL: no bias */
+    void *grad_b_hh;         /* [G*H] out; NULL: no bias */
+    void *workspace;         /* backward_workspace(problem, rows) reals, aligned to 64 bytes, out */
 } fr_backward_args;
 
 typedef enum { FR_EXP, FR_TANH, FR_SIGMOID, FR_RELU, FR_FUNCTION_COUNT } fr_function;
@@ -95,12 +106,15 @@ typedef struct {
     int lanes; /* elements in one vector */
     int64_t (*packed_size)(const fr_problem *);
     void (*pack)(const fr_problem *, const fr_weights *, void *packed);
-    int64_t (*forward_workspace)(const fr_problem *, int64_t steps, int record);
-    void (*forward)(const fr_problem *, const fr_weights *, const fr_forward_args *);
-    int64_t (*backward_workspace)(const fr_problem *, int64_t steps);
+    int64_t (*forward_workspace)(const fr_problem *, const fr_rows *);
+    void (*forward)(const fr_problem *, const fr_forward_args *);
+    int64_t (*backward_workspace)(const fr_problem *, const fr_rows *);
     void (*backward)(const fr_problem *, const fr_weights *, const fr_backward_args *);
     /* y[n] = function(x[n]); y may be x. */
     void (*apply)(fr_function, int64_t n, const void *x, void *y);
+    /* Multiply-add in registers alone, `rounds` times: the most that this CPU can do. Returns how many floating-point
+     * operations that were. */
+    int64_t (*multiply_adds)(int64_t rounds);
 } fr_kernels;
 
 typedef struct {

@@ -5,28 +5,12 @@
 
 #include "activations.h"
 #include "cells/elman.h"
-#include "cells/epilogue.h"
+#include "cells/gru.h"
 #include "cells/lstm.h"
-#include "denormals.h"
 
-#define FORWARD_EPILOGUE(name, gates, states, saves_gates) name##_forward,
-#define BACKWARD_EPILOGUE(name, gates, states, saves_gates) name##_backward,
-static const forward_epilogue forward_epilogues[FR_CELL_COUNT] = {FR_CELLS(FORWARD_EPILOGUE)};
-static const backward_epilogue backward_epilogues[FR_CELL_COUNT] = {FR_CELLS(BACKWARD_EPILOGUE)};
-
-#include "sequence.h"
-
-static void forward_flushed(const fr_problem *p, const fr_weights *w, const fr_forward_args *args) {
-    const fp_mode before = flush_denormals();
-    forward(p, w, args);
-    restore_mode(before);
-}
-
-static void backward_flushed(const fr_problem *p, const fr_weights *w, const fr_backward_args *args) {
-    const fp_mode before = flush_denormals();
-    backward(p, w, args);
-    restore_mode(before);
-}
+#include "backward.h"
+#include "forward.h"
+#include "peak.h"
 
 #define APPLY(function) \
     for (int64_t j = 0; j < n; j += LANES) store_n(out + j, function(load_n(in + j, n - j)), n - j)
@@ -58,8 +42,9 @@ const fr_kernels FR_TABLE = {
     .packed_size = packed_size,
     .pack = pack,
     .forward_workspace = forward_workspace,
-    .forward = forward_flushed,
+    .forward = forward,
     .backward_workspace = backward_workspace,
-    .backward = backward_flushed,
+    .backward = backward,
     .apply = apply,
+    .multiply_adds = multiply_adds,
 };

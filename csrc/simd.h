@@ -1,14 +1,14 @@
 /* One vector type, `vec`, of LANES elements of type `real`, and its few operations, for the ISA and the
  * element type that the compiler's command line names: FR_ISA_{BASE,AVX2,AVX512,NEON} and FR_REAL_{F32,F64}.
  *
- * + - * / work on `vec` as they stand: the intrinsic types are vector types of GCC and clang, and on the
- * base ISA `vec` is `real`. NaN goes through every operation; min and max return their second argument
+ * + - * / work on `vec` as they stand: the intrinsic types are vector types of GCC and clang. NaN goes through every operation; min and max return their second argument
  * where the comparison is unordered, so put the constant first. if_negative looks at the sign bit alone.
  */
 #ifndef FASTRNN_SIMD_H
 #define FASTRNN_SIMD_H
 
 #include <stdint.h>
+#include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -33,23 +33,37 @@ typedef uint64_t real_ubits;
 
 #if defined(FR_ISA_BASE)
 
-#define LANES 1
-typedef real vec;
-typedef real_bits ivec;
-typedef real_ubits uvec;
+/* 16 bytes are what every x86-64 and arm64 has; elsewhere the compiler takes them apart. */
+#define LANES (16 / (int)sizeof(real))
+typedef real vec __attribute__((vector_size(16)));
+typedef real_bits ivec __attribute__((vector_size(16)));
+typedef real_ubits uvec __attribute__((vector_size(16)));
 
-INLINE vec splat(real a) { return a; }
-INLINE vec load(const real *p) { return *p; }
-INLINE void store(real *p, vec v) { *p = v; }
-INLINE vec load_part(const real *p, int64_t n) { return n > 0 ? *p : 0; }
+#if defined(FR_REAL_F32)
+INLINE vec splat(real a) { return (vec){a, a, a, a}; }
+#else
+INLINE vec splat(real a) { return (vec){a, a}; }
+#endif
+INLINE vec load(const real *p) {
+    vec v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+INLINE void store(real *p, vec v) { memcpy(p, &v, sizeof v); }
+INLINE vec load_part(const real *p, int64_t n) {
+    vec v = splat(0);
+    for (int64_t i = 0; i < n; i++) v[i] = p[i];
+    return v;
+}
 INLINE void store_part(real *p, vec v, int64_t n) {
-    if (n > 0) *p = v;
+    for (int64_t i = 0; i < n; i++) p[i] = v[i];
 }
 /* No fused multiply-add: without the instruction it would be a slow library call. */
 INLINE vec fma_(vec a, vec b, vec c) { return a * b + c; }
-INLINE vec min_(vec limit, vec x) { return x > limit ? limit : x; }
-INLINE vec max_(vec limit, vec x) { return x < limit ? limit : x; }
-INLINE vec if_negative(vec x, vec yes, vec no) { return __builtin_signbit(x) ? yes : no; }
+INLINE vec select(ivec mask, vec yes, vec no) { return (vec)((mask & (ivec)yes) | (~mask & (ivec)no)); }
+INLINE vec min_(vec limit, vec x) { return select(x > limit, limit, x); }
+INLINE vec max_(vec limit, vec x) { return select(x < limit, limit, x); }
+INLINE vec if_negative(vec x, vec yes, vec no) { return select((ivec)x < 0, yes, no); }
 
 #elif defined(FR_ISA_AVX2) || defined(FR_ISA_AVX512)
 

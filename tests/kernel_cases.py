@@ -101,28 +101,41 @@ def cast(a, dtype):
     return result
 
 
-def forward(cell, a, isa=None, multiply="auto", record=True):
-    arguments = [a[name] for name in ("x", "h_0", "c_0", *WEIGHTS)]
-    return _kernels.forward(cell, *arguments, record=record, isa=isa, multiply=multiply)
+def rows_of(array):
+    """Return (T, N, ·) as the kernels take it: (S, ·), the rows of one step together."""
+    return None if array is None else array.reshape(-1, array.shape[-1])
 
 
-def backward(cell, a, recorded, isa=None, multiply="auto"):
+def forward(cell, a, isa=None, threads=None, record=True):
+    """Return what `_kernels.forward` returns, with a time axis: h and c (T+1, N, H), saved (T, N, saves, H)."""
+    arguments = [a[name] for name in ("h_0", "c_0", *WEIGHTS)]
+    h, c, saved = _kernels.forward(cell, rows_of(a["x"]), *arguments, record=record, isa=isa, threads=threads)
+    T, N, _ = a["x"].shape
+    h = h.reshape(T + 1, N, -1)
+    c = c.reshape(T + 1, N, -1) if record and c is not None else c
+    return h, c, None if saved is None else saved.reshape(T, N, *saved.shape[1:])
+
+
+def backward(cell, a, recorded, isa=None, threads=None):
     """Return the gradients by name, without those that the cell or the problem has not."""
+    h, c, saved = recorded
     grads = _kernels.backward(
-        cell, a["x"], *recorded, a["weight_ih"], a["weight_hh"], a["bias_ih"] is not None,
-        a["grad_output"], a["grad_h_n"], a["grad_c_n"], isa=isa, multiply=multiply,
+        cell, rows_of(a["x"]), rows_of(h), rows_of(c), None if saved is None else saved.reshape(-1, *saved.shape[2:]),
+        a["weight_ih"], a["weight_hh"], a["bias_ih"] is not None,
+        rows_of(a["grad_output"]), a["grad_h_n"], a["grad_c_n"], isa=isa, threads=threads,
     )  # fmt: skip
     names = ("x", "h_0", "c_0", *WEIGHTS)
-    return {f"grad_{name}": grad for name, grad in zip(names, grads, strict=True) if grad is not None}
+    named = {f"grad_{name}": grad for name, grad in zip(names, grads, strict=True) if grad is not None}
+    return named | {"grad_x": grads[0].reshape(a["x"].shape)}
 
 
-def answers(cell, a, isa=None, multiply="auto"):
+def answers(cell, a, isa=None, threads=None):
     """Return all outputs, states and gradients by name, as the kernels compute them."""
-    h, c, gates = forward(cell, a, isa, multiply)
+    h, c, saved = forward(cell, a, isa, threads)
     result = {"output": h[1:], "h_n": h[-1]}
     if c is not None:
         result |= {"c": c, "c_n": c[-1]}
-    return result | backward(cell, a, (h, c, gates), isa, multiply)
+    return result | backward(cell, a, (h, c, saved), isa, threads)
 
 
 def bound(name, true, dtype, shape):

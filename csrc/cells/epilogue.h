@@ -1,9 +1,14 @@
-/* What a cell's epilogue is given: the pointers of one row (one sequence of the batch) at one step.
+/* What a cell's equations are given: one vector of units of one row (a sequence of the batch) at one step.
  *
- * forward(n, z, gate_stride, row): z holds the pre-activations of n units, gate g at z + g·gate_stride;
- *     it leaves the activated gates there if the cell saves them, and writes h and c.
- * backward(n, dz, gate_stride, row): writes dE/dz the same way, and turns dc from dE/dc_t into dE/dc_{t-1}.
- *     (dE/dh_{t-1} is the multiply's work.)
+ * forward:  z holds the pre-activations, slot by slot; it leaves in z what backward will want as `saved`, and the
+ *           new h (and c).
+ * backward: turns dE/dh_t and dE/dc_t into dE/dz, the part of dE/dh_{t-1} that flows around the multiply, and
+ *           dE/dc_{t-1}. What flows through the multiply is added by backward.h.
+ *
+ * A cell of two phases: forward_1 leaves in h what the second multiply takes in place of h, and forward_2 gives the new
+ * h; backward_2 comes first and backward_1 gets in `d_input` the gradient of what its forward left.
+ *
+ * The lanes behind the last unit hold zeros or harmless numbers going in, and dz must be zero there if dh and dc are.
  */
 #ifndef FASTRNN_CELLS_EPILOGUE_H
 #define FASTRNN_CELLS_EPILOGUE_H
@@ -11,22 +16,18 @@
 #include "activations.h"
 
 typedef struct {
-    const real *c_prev; /* [n] c_{t-1}, in; may be c */
-    real *c;            /* [n] c_t, out */
-    real *h;            /* [n] h_t, out */
-} forward_row;
+    vec z[4];           /* in: pre-activations; out: what to save */
+    vec h_prev, c_prev; /* in */
+    vec h, c;           /* out */
+} forward_unit;
 
 typedef struct {
-    const real *gates;  /* activated gates, spaced like dz, in */
-    const real *h;      /* [n] h_t, in */
-    const real *c_prev; /* [n] c_{t-1}, in */
-    const real *c;      /* [n] c_t, in */
-    const real *dy;     /* [n] dE/dh_t from outside the layer, in */
-    const real *dh;     /* [n] dE/dh_t from step t+1, in */
-    real *dc;           /* [n] dE/dc_t from step t+1, then dE/dc_{t-1}, in/out */
-} backward_row;
-
-typedef void (*forward_epilogue)(int64_t n, real *z, int64_t gate_stride, forward_row row);
-typedef void (*backward_epilogue)(int64_t n, real *dz, int64_t gate_stride, backward_row row);
+    vec saved[4];          /* in: z as forward left it */
+    vec h, h_prev;         /* in; phase 1 of 2 leaves in h what the second multiply took */
+    vec c, c_prev;         /* in */
+    vec d_input;           /* in, phase 1 of 2: dE/d(what the second multiply took) */
+    vec dh, dc;            /* in: dE/dh_t, dE/dc_t; out: dE/dh_{t-1} around the multiply, dE/dc_{t-1} */
+    vec dz[4];             /* out */
+} backward_unit;
 
 #endif

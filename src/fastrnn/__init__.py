@@ -6,12 +6,14 @@ __version__ = _version("fastrnn")
 
 from fastrnn.gradcheck import GradientReport, check_gradients
 from fastrnn.info import show_config
-from fastrnn.layers import LSTM, RNN, Elman, Gradients, Layer, Linear, ReLU, Sequential, Sigmoid, Softmax, Tanh
+from fastrnn.layers import GRU, LSTM, RNN, Elman, Gradients, Layer, Linear, ReLU, Sequential, Sigmoid, Softmax, Tanh
 from fastrnn.optimizers import SGD, Adam
 from fastrnn.serialization import ModelFileError, load
+from fastrnn.threads import get_num_threads, num_threads, set_num_threads
 from fastrnn.trainer import History, Trainer
 
 __all__ = [
+    "GRU",
     "LSTM",
     "RNN",
     "SGD",
@@ -30,6 +32,9 @@ __all__ = [
     "Tanh",
     "Trainer",
     "check_gradients",
+    "get_num_threads",
     "load",
+    "num_threads",
+    "set_num_threads",
     "show_config",
 ]

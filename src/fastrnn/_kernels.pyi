@@ -11,11 +11,10 @@ class CellInfo(NamedTuple):
     number: int
     gates: int
     states: int
-    saves_gates: bool
+    saves: int
 
 CELLS: dict[str, CellInfo]
 FUNCTIONS: dict[str, int]
-MULTIPLIES: dict[str, int]
 COMPILED_ISAS: tuple[str, ...]
 ISAS: tuple[str, ...]
 ISA: str
@@ -31,15 +30,17 @@ def forward(
     b_hh: Array | None,
     *,
     record: bool,
+    counts: Array | None = None,
+    reuse: tuple[Array | None, Array | None, Array | None] = ...,
     isa: str | None = None,
-    multiply: str = "auto",
+    threads: int | None = None,
 ) -> tuple[Array, Array | None, Array | None]: ...
 def backward(
     cell: str,
     x: Array,
     h: Array,
     c: Array | None,
-    gates: Array | None,
+    saved: Array | None,
     w_ih: Array | None,
     w_hh: Array | None,
     bias: bool,
@@ -47,27 +48,11 @@ def backward(
     grad_h_n: Array,
     grad_c_n: Array | None,
     *,
+    counts: Array | None = None,
     isa: str | None = None,
-    multiply: str = "auto",
+    threads: int | None = None,
 ) -> tuple[Array, Array, Array | None, Array, Array, Array | None, Array | None]: ...
-
-class Stream:
-    def __init__(
-        self,
-        cell: str,
-        h_0: Array,
-        c_0: Array | None,
-        w_ih: Array | None,
-        w_hh: Array | None,
-        b_ih: Array | None,
-        b_hh: Array | None,
-        *,
-        block: int = 64,
-        isa: str | None = None,
-    ) -> None: ...
-    def run(self, x: Array, out: Array) -> None: ...
-    @property
-    def state(self) -> tuple[Array, Array | None]: ...
 
 def apply(function: str, x: Array, out: Array, *, isa: str | None = None) -> None: ...
 def fingerprint(arrays: Iterable[Array]) -> int: ...
+def multiply_adds(rounds: int, dtype: str, *, isa: str | None = None) -> int: ...

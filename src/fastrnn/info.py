@@ -9,6 +9,7 @@ import numpy as np
 import scipy
 
 from fastrnn import _blas, _kernels
+from fastrnn.threads import get_num_threads, usable_cpus
 
 
 def config() -> dict[str, str]:
@@ -25,15 +26,10 @@ def config() -> dict[str, str]:
         "instructions": f"{_kernels.ISA} (this CPU runs {', '.join(_kernels.ISAS)}; compiled in: "
         f"{', '.join(_kernels.COMPILED_ISAS)}; FASTRNN_ISA overrides)",
         "BLAS": f"SciPy's {blas.get('name', 'unknown')} {blas.get('version', '')}, {_blas.INTEGER_BITS}-bit integers",
-        "kernel threads": "1 (the caller's)",
-        "BLAS threads": ", ".join(f"{k}={v}" for k, v in threads.items()) or f"BLAS's default, up to {_usable_cpus()}",
-        "CPUs": f"{_usable_cpus()} usable of {os.cpu_count()}",
+        "kernel threads": f"{get_num_threads()} (FASTRNN_NUM_THREADS, fastrnn.set_num_threads)",
+        "BLAS threads": ", ".join(f"{k}={v}" for k, v in threads.items()) or f"BLAS's default, up to {usable_cpus()}",
+        "CPUs": f"{usable_cpus()} usable of {os.cpu_count()}",
     }
-
-
-def _usable_cpus() -> int:
-    """Return how many CPUs this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def show_config(file: TextIO | None = None) -> None:

@@ -32,7 +32,7 @@ class Tape:
     layer : Layer
         Whose tape it is.
     saved : object
-        The layer's own; never changed after recording.
+        The layer's own; never changed after recording. None once its buffers were given to another tape.
     fingerprint : int
         Digest of the parameters at the time of recording.
     """
@@ -167,9 +167,19 @@ class Layer(ABC):
         """Return what was saved, if this tape is this layer's and the parameters are still those."""
         if not isinstance(tape, Tape) or tape.layer is not self:
             raise ValueError(f"tape: expected one that this {type(self).__name__} recorded, got {tape!r:.80}")
+        if tape.saved is None:
+            raise RuntimeError("tape: its buffers were given to another by record(reuse=...)")
         if tape.fingerprint != self.fingerprint():
             raise RuntimeError("tape: the parameters have changed since it was recorded; call record() again")
         return tape.saved
+
+    def _recycle(self, tape: Tape) -> Any:
+        """Return what was saved in a tape that ends with this."""
+        if not isinstance(tape, Tape) or tape.layer is not self or tape.saved is None:
+            raise ValueError(f"reuse: expected a tape that this {type(self).__name__} recorded, got {tape!r:.80}")
+        saved = tape.saved
+        object.__setattr__(tape, "saved", None)
+        return saved
 
     def __repr__(self) -> str:
         """Return the call that would build this layer."""

@@ -4,13 +4,13 @@ The time loops are in the kernels; here inputs are cast and checked, layers are 
 T steps, N rows (sequences), I inputs, H hidden units, G gates, L layers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn import _kernels
+from fastrnn import _kernels, _streams
 from fastrnn._validation import (
     BLANK,
     Seed,
@@ -24,22 +24,24 @@ from fastrnn._validation import (
 )
 from fastrnn.initializers import glorot_uniform, orthogonal
 from fastrnn.layers.base import Array, Gradients, Layer, Shapes, State, Tape, read_only
+from fastrnn.layers.ragged import Dense, Ragged, checked_lengths
 from fastrnn.layers.stream import KernelStream, LayerStream
 
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 class _LayerTape(NamedTuple):
-    """One layer of the stack, recorded."""
+    """One layer of the stack, recorded; S rows of all steps together."""
 
-    x: Array  # (T, N, I)
-    h: Array  # (T+1, N, H)
-    c: Array | None  # (T+1, N, H)
-    gates: Array | None  # (T, N, G·H)
+    x: Array  # (S, I)
+    h: Array  # (N+S, H)
+    c: Array | None  # (N+S, H)
+    saved: Array | None  # (S, saves, H)
 
 
 class _Recorded(NamedTuple):
     layers: list[_LayerTape]
+    batch: Dense
     unbatched: bool
 
 
@@ -127,7 +129,7 @@ class Recurrent(Layer):
 
     # ---- shapes of what users pass ----
 
-    def _sequence(self, x: ArrayLike, *, copy: bool | None = None) -> tuple[Array, bool]:
+    def _sequence(self, x: ArrayLike) -> tuple[Array, bool]:
         """Return x as (T, N, I), and whether it came without a batch axis."""
         array = as_real("x", x, self.dtype)
         axes = "(N, T, I) or (T, I)" if self.batch_first else "(T, N, I) or (T, I)"
@@ -136,7 +138,7 @@ class Recurrent(Layer):
         array = self._with_batch(array)
         if array.shape[0] == 0:
             raise ValueError(f"x: expected at least one step, got T = 0 in shape {np.shape(x)}")
-        return as_real("x", array, self.dtype, copy=copy), unbatched
+        return np.ascontiguousarray(array), unbatched
 
     def _states(self, form: str, state: State, rows: int, unbatched: bool) -> list[Array]:
         """Return a copy (L, N, H) of each of the cell's states, zeros if none are given.
@@ -173,7 +175,7 @@ class Recurrent(Layer):
 
     # ---- the protocol ----
 
-    def __call__(self, x: ArrayLike, state: State = None) -> tuple[Array, State]:
+    def __call__(self, x: ArrayLike, state: State = None, *, lengths: ArrayLike | None = None) -> tuple[Array, State]:
         """Run over whole sequences and keep nothing.
 
         Parameters
@@ -181,53 +183,110 @@ class Recurrent(Layer):
         x : array_like (T, N, I), (N, T, I) with batch_first, or (T, I)
         state : array_like (L, N, H), or (L, H) for unbatched x, optional
             The initial state, zeros if not given; for an LSTM a tuple of two such arrays, ``(h_0, c_0)``.
+        lengths : array_like of int (N,), optional
+            How many steps of each sequence count, 1 to T, in any order; what lies beyond is never read. All T if not
+            given.
 
         Returns
         -------
         output : ndarray (T, N, H), (N, T, H) with batch_first, or (T, H)
-            h of the topmost layer at every step.
+            h of the topmost layer at every step; zero beyond a sequence's length.
         state : ndarray or tuple
-            The final state, in the form of the initial one.
+            The final state, in the form of the initial one: of each sequence after its own last step.
 
         Raises
         ------
         ValueError
-            If a shape is wrong, or there is no step.
+            If a shape is wrong, there is no step, or a length is not from 1 to T.
         TypeError
-            If an array does not hold real numbers.
+            If an array does not hold real numbers, or ``lengths`` whole ones.
         """
-        return self.forward(x, state)
+        return self.forward(x, state, lengths=lengths)
 
-    def forward(self, x: ArrayLike, state: State = None) -> tuple[Array, State]:
+    def forward(self, x: ArrayLike, state: State = None, *, lengths: ArrayLike | None = None) -> tuple[Array, State]:
         """Return ``(output, final state)``, as calling the layer does."""
         sequence, unbatched = self._sequence(x)
-        output, final, _ = self._run(sequence, self._states("{}_0", state, sequence.shape[1], unbatched), record=False)
-        return self._output(output, unbatched), self._state(final, unbatched)
+        batch = self._batch(sequence, lengths, unbatched)
+        states = self._states("{}_0", state, batch.rows, unbatched)
+        rows, final, _ = self._run(batch, batch.pack(sequence), states)
+        return self._output(batch.unpack(rows), unbatched), self._state(final, unbatched)
 
-    def record(self, x: ArrayLike, state: State = None) -> tuple[Array, State, Tape]:
-        """Run as calling does, and return ``(output, final state, tape)``; the output is read-only."""
-        sequence, unbatched = self._sequence(x, copy=True)
-        output, final, tapes = self._run(
-            sequence, self._states("{}_0", state, sequence.shape[1], unbatched), record=True
-        )
-        output = read_only(self._output(output, unbatched))
-        return output, self._state(final, unbatched), self._tape(_Recorded(tapes, unbatched))
+    def record(
+        self, x: ArrayLike, state: State = None, *, lengths: ArrayLike | None = None, reuse: Tape | None = None
+    ) -> tuple[Array, State, Tape]:
+        """Run as calling does, and keep what `backward` needs.
 
-    def _run(self, x: Array, states: list[Array], *, record: bool) -> tuple[Array, list[Array], list[_LayerTape]]:
-        """Run the stack on (T, N, I) from states (L, N, H); tapes only if asked to record."""
+        Parameters
+        ----------
+        x, state, lengths
+            As for a call.
+        reuse : Tape, optional
+            An earlier tape of this layer whose buffers may be overwritten. It ends with this, and so does the output
+            that came with it.
+
+        Returns
+        -------
+        output, state
+            As from a call; the output is read-only, as the tape shares it.
+        tape : Tape
+            For `backward`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for a call, or if ``reuse`` is no tape of this layer.
+        """
+        sequence, unbatched = self._sequence(x)
+        batch = self._batch(sequence, lengths, unbatched)
+        states = self._states("{}_0", state, batch.rows, unbatched)
+        spare = [] if reuse is None else self._recycle(reuse).layers
+        rows = batch.pack(sequence, spare[0].x if spare else None)
+        if np.may_share_memory(rows, x):  # the tape owns what it needs
+            rows = rows.copy()
+        rows, final, tapes = self._run(batch, rows, states, spare, record=True)
+        output = read_only(self._output(batch.unpack(rows), unbatched))
+        return output, self._state(final, unbatched), self._tape(_Recorded(tapes, batch, unbatched))
+
+    def _batch(self, x: Array, lengths: ArrayLike | None, unbatched: bool) -> Dense:
+        """Return how the rows of x (T, N, I) are packed."""
+        T, N, _ = x.shape
+        if lengths is None:
+            return Dense(T, N)
+        if unbatched:
+            raise ValueError(f"lengths: expected None with one sequence {x[:, 0].shape}; leave its padding out")
+        checked = checked_lengths(lengths, T, N)
+        return Ragged(T, checked) if N and checked.min() < T else Dense(T, N)
+
+    def _run(
+        self, batch: Dense, x: Array, states: list[Array], spare: Sequence[_LayerTape] = (), *, record: bool = False
+    ) -> tuple[Array, list[Array], list[_LayerTape]]:
+        """Run the stack on rows (S, I) from states (L, N, H); tapes only if asked to record."""
         tapes: list[_LayerTape] = []
         final = [np.empty_like(part) for part in states]
         for k in range(self.num_layers):
-            start = [part[k] for part in states]
-            c_0 = start[1] if len(start) == 2 else None
-            h, c, gates = _kernels.forward(self.cell, x, start[0], c_0, *self._layer_parameters(k), record=record)
-            final[0][k] = h[-1]
+            h_0, *c_0 = (batch.sort(part[k]) for part in states)
+            h, c, saved = self._layer(k, batch, x, h_0, c_0[0] if c_0 else None, spare[k] if spare else None, record)
+            output = h[batch.rows :]
+            final[0][k] = batch.unsort(batch.last(output))
             if c is not None:
-                final[1][k] = c[-1] if record else c
+                final[1][k] = batch.unsort(batch.last(c[batch.rows :]) if record else c)
             if record:
-                tapes.append(_LayerTape(x, h, c, gates))
-            x = h[1:]
+                tapes.append(_LayerTape(x, h, c, saved))
+            x = output
         return x, final, tapes
+
+    def _layer(
+        self, k: int, batch: Dense, x: Array, h_0: Array, c_0: Array | None, spare: _LayerTape | None, record: bool
+    ) -> tuple[Array, Array | None, Array | None]:
+        """Run layer k; an empty batch has nothing to run."""
+        if batch.rows == 0:
+            info = _kernels.CELLS[self.cell]
+            saved = np.empty((0, info.saves, self.hidden_size), self.dtype) if info.saves and record else None
+            return h_0, c_0, saved
+        reuse = (None, None, None) if spare is None else (spare.h, spare.c, spare.saved)
+        return _kernels.forward(
+            self.cell, x, h_0, c_0, *self._layer_parameters(k), record=record, counts=batch.counts, reuse=reuse
+        )
 
     def backward(self, tape: Tape, grad_output: ArrayLike, grad_state: State = None) -> Gradients:
         """Backpropagate through time.
@@ -237,48 +296,58 @@ class Recurrent(Layer):
         tape : Tape
             From `record`; it may be played more than once.
         grad_output : array_like
-            dE/d(output), shaped like the output.
+            dE/d(output), shaped like the output; beyond a sequence's length it is not read.
         grad_state : array_like or tuple, optional
             dE/d(final state), in the form of the state; zeros if not given.
 
         Returns
         -------
         Gradients
-            dE/dx, dE/d(initial state) and dE/d(parameters), all new arrays.
+            dE/dx, dE/d(initial state) and dE/d(parameters), all new arrays; dE/dx is zero beyond a sequence's length.
 
         Raises
         ------
         ValueError
             If the tape is another layer's, or a shape is wrong.
         RuntimeError
-            If the parameters have changed since the tape was recorded.
+            If the parameters have changed since the tape was recorded, or its buffers were given to another.
         """
-        tapes, unbatched = self._open(tape)
-        T, N, _ = tapes[0].x.shape
+        tapes, batch, unbatched = self._open(tape)
+        T, N, H = batch.steps, batch.rows, self.hidden_size
         dy = as_real("grad_output", grad_output, self.dtype)
-        H = self.hidden_size
         expect_shape("grad_output", dy, (T, H) if unbatched else (N, T, H) if self.batch_first else (T, N, H))
-        dy = np.ascontiguousarray(self._with_batch(dy))
+        dy = batch.pack(np.ascontiguousarray(self._with_batch(dy)))
         grad_states = self._states("grad_{}_n", grad_state, N, unbatched)
         grads: dict[str, Array] = {}
         for k in reversed(range(self.num_layers)):
-            w_ih, w_hh, _, _ = self._layer_parameters(k)
-            ends = [part[k] for part in grad_states]
-            x, h, c, gates = tapes[k]
-            dc_n = ends[1] if len(ends) == 2 else None
-            dy, dh_0, dc_0, *dw = _kernels.backward(self.cell, x, h, c, gates, w_ih, w_hh, self.bias, dy, ends[0], dc_n)
-            for part, start in zip(grad_states, (dh_0, dc_0), strict=False):
-                part[k] = start
+            dh_n, *dc_n = (batch.sort(part[k]) for part in grad_states)
+            dy, starts, dw = self._layer_backward(k, batch, tapes[k], dy, dh_n, dc_n[0] if dc_n else None)
+            for part, start in zip(grad_states, starts, strict=False):
+                part[k] = batch.unsort(start)
             grads |= {f"{name}_l{k}": grad for name, grad in zip(NAMES, dw, strict=True) if grad is not None}
         ordered = {name: grads[name] for name in self._parameters}
-        return Gradients(self._output(dy, unbatched), self._state(grad_states, unbatched), ordered)
+        return Gradients(self._output(batch.unpack(dy), unbatched), self._state(grad_states, unbatched), ordered)
+
+    def _layer_backward(
+        self, k: int, batch: Dense, tape: _LayerTape, dy: Array, dh_n: Array, dc_n: Array | None
+    ) -> tuple[Array, list[Array], list[Array | None]]:
+        """Return dE/dx, dE/d(initial states) and dE/d(parameters) of layer k."""
+        parameters = self._layer_parameters(k)
+        if batch.rows == 0:
+            none = [None if array is None else np.zeros_like(array) for array in parameters]
+            return np.zeros_like(tape.x), [dh_n] if dc_n is None else [dh_n, dc_n], none
+        w_ih, w_hh, _, _ = parameters
+        dx, dh_0, dc_0, *dw = _kernels.backward(
+            self.cell, *tape, w_ih, w_hh, self.bias, dy, dh_n, dc_n, counts=batch.counts
+        )
+        return dx, [dh_0] if dc_0 is None else [dh_0, dc_0], dw
 
     def stream(self, state: State = None) -> LayerStream:
         """Return a runner for one sequence that takes the input step by step; see `KernelStream`."""
         states = self._states("{}_0", state, 1, unbatched=True)
         return KernelStream(
             [
-                _kernels.Stream(self.cell, *([*(part[k] for part in states), None][:2]), *self._layer_parameters(k))
+                _streams.Stream(self.cell, *([*(part[k] for part in states), None][:2]), *self._layer_parameters(k))
                 for k in range(self.num_layers)
             ],
             self.hidden_size,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn import _kernels
+from fastrnn import _streams
 from fastrnn._validation import as_real, expect_features
 from fastrnn.layers.base import Array, Layer, State
 
@@ -40,7 +40,7 @@ class ForwardStream:
 class KernelStream:
     """The stream of a stack of recurrent layers: packed weights, no allocation for a single step."""
 
-    def __init__(self, streams: Sequence[_kernels.Stream], hidden_size: int, dtype: np.dtype[Any]) -> None:
+    def __init__(self, streams: Sequence[_streams.Stream], hidden_size: int, dtype: np.dtype[Any]) -> None:
         self._streams = streams
         self._between = np.empty((1, hidden_size), dtype)
 

@@ -1,0 +1,378 @@
+/* Backpropagation through time, written once for every cell.
+ *
+ * A step is the cell's epilogue and then a multiply, phase by phase, the last first:
+ *     dz_t = cell'(dE/dh_t, dE/dc_t);      dE/dh_{t-1} = (what flows around) + dz_t W_hh
+ * dz of some hundred rows stays in a ring, [slot][block][row][lane]. When it is full, or time is over, its sums over
+ * the rows are done for all of them at once:
+ *     dW_ih += dzᵀ x     dW_hh += dzᵀ h_prev     db += Σ dz     dx = dz W_ih
+ */
+#ifndef FASTRNN_BACKWARD_H
+#define FASTRNN_BACKWARD_H
+
+#include "denormals.h"
+#include "pack.h"
+#include "steps.h"
+
+/* ---- epilogues: the cell's equations on some rows and blocks ---- */
+
+typedef struct {
+    int64_t rows, units, H;
+    int64_t dz_block, dz_slot;     /* from one block, one slot to the next in dz; rows are LANES apart */
+    int64_t padded;                /* from one row to the next in dh and d_input */
+    const real *saved;             /* [rows, saves, H] */
+    const real *h, *h_prev;        /* [rows, H] */
+    const real *c, *c_prev;        /* [rows, H] */
+    const real *dy;                /* [rows, H]: dE/dh_t from outside */
+    const real *d_input;           /* [rows, padded] */
+    real *dh;                      /* [rows, padded] in/out */
+    real *dc;                      /* [rows, H] in/out */
+    real *input;                   /* [rows, H] out: what the second multiply took; phase 1 of 2 */
+    real *dz;                      /* out */
+} backward_span;
+
+typedef void (*backward_epilogue)(const backward_span *);
+
+/* `final`: the phase that gave h; the one before it only adds to dh and writes the last slot of dz. */
+#define BACKWARD_EPILOGUE(name, step, states, slots, saves, final)                                      \
+    static void name(const backward_span *f) {                                                          \
+        for (int64_t j = 0; j < f->units; j += LANES)                                                   \
+            for (int64_t r = 0; r < f->rows; r++) {                                                     \
+                const int64_t n = f->units - j, at = r * f->H + j;                                      \
+                real *dz = f->dz + j / LANES * f->dz_block + r * LANES, *dh = f->dh + r * f->padded + j; \
+                backward_unit u;                                                                        \
+                for (int s = 0; s < saves; s++) u.saved[s] = load_n(f->saved + (r * saves + s) * f->H + j, n); \
+                u.h = load_n(f->h + at, n), u.h_prev = load_n(f->h_prev + at, n);                       \
+                if (states == 2) u.c = load_n(f->c + at, n), u.c_prev = load_n(f->c_prev + at, n);      \
+                if (states == 2) u.dc = load_n(f->dc + at, n);                                          \
+                u.dh = load(dh);                                                                        \
+                if (final)                                                                              \
+                    u.dh += load_n(f->dy + at, n);                                                      \
+                else                                                                                    \
+                    u.d_input = load(f->d_input + r * f->padded + j);                                   \
+                step(&u);                                                                               \
+                for (int s = (final) ? 0 : slots - 1; s < slots; s++) store(dz + s * f->dz_slot, u.dz[s]); \
+                store(dh, u.dh);                                                                        \
+                if (states == 2) store_n(f->dc + at, u.dc, n);                                          \
+                if (!(final)) store_n(f->input + at, u.h, n);                                           \
+            }                                                                                           \
+    }
+
+#define BACKWARD_1(name, states, slots, saves) \
+    BACKWARD_EPILOGUE(name##_rows_backward, name##_backward, states, slots, saves, 1)
+#define BACKWARD_2(name, states, slots, saves)                                            \
+    BACKWARD_EPILOGUE(name##_rows_backward_1, name##_backward_1, states, slots, saves, 0) \
+    BACKWARD_EPILOGUE(name##_rows_backward_2, name##_backward_2, states, slots, saves, 1)
+#define BACKWARD_FUNCTIONS(name, gates, states, slots, saves, phases, ...) BACKWARD_##phases(name, states, slots, saves)
+FR_CELLS(BACKWARD_FUNCTIONS)
+
+#define BACKWARD_NAMES_1(name) {name##_rows_backward}
+#define BACKWARD_NAMES_2(name) {name##_rows_backward_1, name##_rows_backward_2}
+#define BACKWARD_ENTRY(name, gates, states, slots, saves, phases, ...) BACKWARD_NAMES_##phases(name),
+static const backward_epilogue backward_epilogues[FR_CELL_COUNT][FR_PHASES] = {FR_CELLS(BACKWARD_ENTRY)};
+
+/* ---- workspace ---- */
+
+/* Rows of the ring: whole steps, and no more than there are. */
+INLINE int64_t ring_rows(const fr_problem *p, const fr_rows *rows) {
+    const int64_t most = p->rows > RING_ROWS ? p->rows : RING_ROWS, all = total_rows(rows, p->rows);
+    return most < all ? most : all;
+}
+
+/* Where each part begins, in reals; the last entry is the size of all. */
+typedef struct {
+    int64_t w_ih, w_hh[FR_PHASES]; /* packed weights: [panel of columns][slot, block, lane][column] */
+    int64_t dz;                    /* [slot][block][ring row][lane] */
+    int64_t x, h;                  /* of the ring's rows: [panel of columns][ring row][column] */
+    int64_t input, inputs;         /* what the second multiply took: [ring row, H], and in panels like h */
+    int64_t dh, d_input;           /* [N, B·LANES] */
+    int64_t size;
+} backward_parts;
+
+static backward_parts backward_layout(const fr_problem *p, const fr_rows *rows) {
+    const fr_cell_info *cell = cell_of(p);
+    const int64_t wide_x = blocks_of(p->inputs) * LANES, wide_h = blocks_of(p->hidden) * LANES;
+    const int64_t ring = ring_rows(p, rows), two = cell->phases > 1;
+    backward_parts at = {.w_ih = 0};
+    at.w_hh[0] = at.w_ih + cell->x.width * wide_h * wide_x;
+    at.w_hh[1] = at.w_hh[0] + cell->h[0].width * wide_h * wide_h;
+    at.dz = at.w_hh[1] + cell->h[1].width * wide_h * wide_h;
+    at.x = at.dz + cell->slots * wide_h * ring;
+    at.h = at.x + wide_x * ring;
+    at.inputs = at.h + wide_h * ring;
+    at.dh = at.inputs + two * wide_h * ring;
+    at.d_input = at.dh + wide_h * p->rows;
+    at.input = at.d_input + two * wide_h * p->rows;
+    at.size = at.input + two * p->hidden * ring;
+    return at;
+}
+
+static int64_t backward_workspace(const fr_problem *p, const fr_rows *rows) { return backward_layout(p, rows).size; }
+
+/* ---- one worker ---- */
+
+typedef struct {
+    const fr_problem *p;
+    const fr_weights *w;
+    const fr_backward_args *args;
+    fr_barrier barrier;
+} backward_job;
+
+typedef struct {
+    const fr_problem *p;
+    const fr_cell_info *cell;
+    const fr_weights *w;
+    const fr_backward_args *args;
+    backward_parts at;
+    real *space;    /* the workspace */
+    int64_t blocks; /* B */
+    int64_t ring;   /* rows of the ring */
+    int64_t ring_first, in_ring; /* of all rows, the one that the ring begins with, and how many are in it */
+    cut columns_h, columns_x;    /* panels of columns */
+    int worker, workers;
+    int64_t first_panel, end_panel, first_row, end_row; /* this worker's, within a step */
+    int first_sums; /* the ring is the first to be added to the weights' gradients */
+} backward_run;
+
+static const real zeros[TILE_VECTORS * LANES] __attribute__((aligned(64))) = {0};
+
+/* C[rows, window's columns] = C_in + dz W for one panel of columns; dz from ring row `row` on */
+static product dz_product(const backward_run *f, fr_window window, panel q, const real *packed, int64_t row) {
+    const int64_t K = window.width * f->blocks * LANES;
+    return (product){
+        .a = f->space + f->at.dz + (window.first * f->blocks * f->ring + row) * LANES,
+        .a_row = LANES, .a_segment = f->ring * LANES, .a_k = 1,
+        .b = packed + K * q.block * LANES, .b_k = q.blocks * LANES,
+        .segments = window.width * f->blocks, .length = LANES,
+    };
+}
+
+/* multiply() into columns of which only the first `units` exist */
+static void multiply_cut(int64_t rows, panel q, product m) {
+    if (q.units == q.blocks * LANES) {
+        multiply(rows, q.blocks, m);
+        return;
+    }
+    real scratch[TILE_ROWS * TILE_VECTORS * LANES] __attribute__((aligned(64)));
+    const int64_t width = q.blocks * LANES;
+    for (int64_t row = 0; row < rows; row += TILE_ROWS) {
+        const int64_t n = rows - row < TILE_ROWS ? rows - row : TILE_ROWS;
+        for (int64_t r = 0; r < n; r++) pack_row(m.c_in + (row + r) * m.c_in_row, q.units, width, scratch + r * width);
+        product t = m;
+        t.a += row * m.a_row;
+        t.c = scratch, t.c_in = scratch, t.c_row = t.c_in_row = width;
+        multiply(n, q.blocks, t);
+        for (int64_t r = 0; r < n; r++)
+            for (int64_t j = 0; j < q.units; j += LANES)
+                store_n(m.c + (row + r) * m.c_row + j, load(scratch + r * width + j), q.units - j);
+    }
+}
+
+/* ---- a step ---- */
+
+static void backward_units(const backward_run *f, step_rows step, int phase, panel q) {
+    const fr_backward_args *args = f->args;
+    const int64_t H = f->p->hidden, unit = q.block * LANES, r = f->first_row, padded = f->blocks * LANES;
+    const int64_t rows = (f->end_row < step.rows ? f->end_row : step.rows) - r;
+    const int64_t now = (step.after + r) * H + unit, before = (step.before + r) * H + unit;
+    const int64_t in_ring = step.row - f->ring_first + r;
+    if (rows <= 0) return;
+    backward_span span = {
+        .rows = rows, .units = q.units, .H = H, .padded = padded,
+        .dz_block = f->ring * LANES, .dz_slot = f->blocks * f->ring * LANES,
+        .h = (const real *)args->h + now, .h_prev = (const real *)args->h + before,
+        .dy = (const real *)args->grad_output + (step.row + r) * H + unit,
+        .dh = f->space + f->at.dh + r * padded + unit, .d_input = f->space + f->at.d_input + r * padded + unit,
+        .input = f->space + f->at.input + in_ring * H + unit,
+        .dz = f->space + f->at.dz + (q.block * f->ring + in_ring) * LANES,
+    };
+    if (f->cell->states == 2) {
+        span.c = (const real *)args->c + now, span.c_prev = (const real *)args->c + before;
+        span.dc = (real *)args->grad_c + r * H + unit;
+    }
+    if (f->cell->saves) span.saved = (const real *)args->saved + (step.row + r) * f->cell->saves * H + unit;
+    backward_epilogues[f->p->cell][phase](&span);
+}
+
+/* to[rows, panel] (+)= dz W_hh of one phase's window */
+static void through_weights(const backward_run *f, step_rows step, int phase, panel q, real *to, int add) {
+    const int64_t padded = f->blocks * LANES, r = f->first_row;
+    const int64_t rows = (f->end_row < step.rows ? f->end_row : step.rows) - r;
+    if (rows <= 0) return;
+    product m = dz_product(f, f->cell->h[phase], q, f->space + f->at.w_hh[phase], step.row - f->ring_first + r);
+    m.c = to + r * padded + q.block * LANES, m.c_row = padded;
+    m.c_in = add ? m.c : zeros, m.c_in_row = add ? padded : 0;
+    multiply(rows, q.blocks, m);
+}
+
+static void backward_step(const backward_run *f, step_rows step, fr_barrier *barrier) {
+    const int workers = split_by_units(f->p) ? f->workers : 1; /* those who wait for each other within a step */
+    const int backwards = step.row & 1; /* as in forward: the last weights are still in L2 */
+    for (int phase = f->cell->phases - 1; phase >= 0; phase--) {
+        for (int64_t i = f->first_panel; i < f->end_panel; i++) backward_units(f, step, phase, panel_at(f->columns_h, i));
+        fr_barrier_wait(barrier, workers);
+        for (int64_t i = f->first_panel; i < f->end_panel; i++) {
+            const int64_t at = backwards ? f->first_panel + f->end_panel - 1 - i : i;
+            through_weights(f, step, phase, panel_at(f->columns_h, at), f->space + (phase ? f->at.d_input : f->at.dh), !phase);
+        }
+    }
+}
+
+/* ---- the sums over the ring's rows ---- */
+
+/* Rows of x, of h_{t-1} or of what the second phase took, one panel of columns after another */
+static void pack_sources(const backward_run *f, int64_t t0, int64_t end, step_rows step) {
+    const fr_rows *rows = &f->args->rows;
+    const int64_t I = f->p->inputs, H = f->p->hidden;
+    const real *x = f->args->x, *h = f->args->h;
+    for (int64_t t = t0; t < end; t++) {
+        const int64_t at = step.row - f->ring_first;
+        for (int64_t i = f->worker; i < f->columns_x.n; i += f->workers) {
+            const panel q = panel_at(f->columns_x, i);
+            pack_rows(x + step.row * I, step.rows, I, q, f->space + f->at.x + (q.block * f->ring + at * q.blocks) * LANES);
+        }
+        for (int64_t i = f->worker; i < f->columns_h.n; i += f->workers) {
+            const panel q = panel_at(f->columns_h, i);
+            const int64_t to = (q.block * f->ring + at * q.blocks) * LANES;
+            pack_rows(h + step.before * H, step.rows, H, q, f->space + f->at.h + to);
+            if (f->cell->phases > 1)
+                pack_rows(f->space + f->at.input + at * H, step.rows, H, q, f->space + f->at.inputs + to);
+        }
+        step = step_after(step, rows, f->p->rows, t + 1);
+    }
+}
+
+/* dW += dzᵀ source, for the units of some blocks */
+static void add_to_weights(const backward_run *f, fr_window window, const real *source, cut columns, int64_t first,
+                           int64_t end, real *dw) {
+    const int64_t H = f->p->hidden, K = columns.columns;
+    for (int64_t i = 0; i < columns.n; i++) {
+        const panel q = panel_at(columns, i);
+        for (int64_t block = first; block < end; block++)
+            for (int s = 0; s < window.width; s++) {
+                real *c = dw + (window.gate[s] * H + block * LANES) * K + q.block * LANES;
+                const int64_t left = H - block * LANES;
+                multiply_cut(left < LANES ? left : LANES, q,
+                             (product){
+                                 .a = f->space + f->at.dz + ((window.first + s) * f->blocks + block) * f->ring * LANES,
+                                 .a_row = 1, .a_k = LANES,
+                                 .b = source + q.block * f->ring * LANES, .b_k = q.blocks * LANES,
+                                 .segments = 1, .length = f->in_ring,
+                                 .c_in = f->first_sums ? zeros : c, .c_in_row = f->first_sums ? 0 : K,
+                                 .c = c, .c_row = K,
+                             });
+            }
+    }
+}
+
+/* db += Σ dz, for the units of some blocks */
+static void add_to_bias(const backward_run *f, fr_window window, int64_t first, int64_t end, real *db) {
+    for (int64_t block = first; block < end; block++)
+        for (int s = 0; s < window.width; s++) {
+            const real *dz = f->space + f->at.dz + ((window.first + s) * f->blocks + block) * f->ring * LANES;
+            vec sums[4] = {splat(0), splat(0), splat(0), splat(0)}; /* four chains: an addition takes four cycles */
+            for (int64_t r = 0; r < f->in_ring; r++) sums[r & 3] += load(dz + r * LANES);
+            real *b = db + window.gate[s] * f->p->hidden + block * LANES;
+            const int64_t n = f->p->hidden - block * LANES;
+            const vec before = f->first_sums ? splat(0) : load_n(b, n);
+            store_n(b, before + ((sums[0] + sums[1]) + (sums[2] + sums[3])), n);
+        }
+}
+
+static void add_sums(const backward_run *f) {
+    const fr_cell_info *cell = f->cell;
+    const fr_backward_args *args = f->args;
+    const int64_t first = share(f->blocks, f->worker, f->workers), end = share(f->blocks, f->worker + 1, f->workers);
+    add_to_weights(f, cell->x, f->space + f->at.x, f->columns_x, first, end, args->grad_w_ih);
+    for (int phase = 0; phase < cell->phases; phase++)
+        add_to_weights(f, cell->h[phase], f->space + (phase ? f->at.inputs : f->at.h), f->columns_h, first, end,
+                       args->grad_w_hh);
+    if (args->grad_b_ih) {
+        add_to_bias(f, cell->x, first, end, args->grad_b_ih);
+        for (int phase = 0; phase < cell->phases; phase++)
+            add_to_bias(f, cell->h[phase], first, end, args->grad_b_hh);
+    }
+    const int64_t row = share(f->in_ring, f->worker, f->workers), rows = share(f->in_ring, f->worker + 1, f->workers) - row;
+    for (int64_t i = 0; rows > 0 && i < f->columns_x.n; i++) {
+        const panel q = panel_at(f->columns_x, i);
+        product m = dz_product(f, cell->x, q, f->space + f->at.w_ih, row);
+        m.c = (real *)args->grad_x + (f->ring_first + row) * f->p->inputs + q.block * LANES, m.c_row = f->p->inputs;
+        m.c_in = zeros, m.c_in_row = 0;
+        multiply_cut(rows, q, m);
+    }
+}
+
+/* ---- all of it ---- */
+
+/* Cut the weights that one window reads into panels of columns; this worker's share of the panels */
+static void pack_columns(const backward_run *f, fr_window window, const real *w, cut columns, real *to) {
+    const int64_t H = f->p->hidden, K = columns.columns;
+    for (int64_t i = f->worker; i < columns.n; i += f->workers) {
+        const panel q = panel_at(columns, i);
+        real *row = to + window.width * f->blocks * LANES * q.block * LANES;
+        for (int s = 0; s < window.width; s++)
+            for (int64_t unit = 0; unit < f->blocks * LANES; unit++, row += q.blocks * LANES)
+                pack_row(w + (window.gate[s] * H + unit) * K + q.block * LANES, unit < H ? q.units : 0, q.blocks * LANES, row);
+    }
+}
+
+static void start(const backward_run *f) {
+    const int64_t H = f->p->hidden, padded = f->blocks * LANES;
+    pack_columns(f, f->cell->x, f->w->w_ih, f->columns_x, f->space + f->at.w_ih);
+    for (int phase = 0; phase < f->cell->phases; phase++)
+        pack_columns(f, f->cell->h[phase], f->w->w_hh, f->columns_h, f->space + f->at.w_hh[phase]);
+    for (int64_t r = f->worker; r < f->p->rows; r += f->workers)
+        pack_row((const real *)f->args->grad_h + r * H, H, padded, f->space + f->at.dh + r * padded);
+}
+
+static void finish(const backward_run *f) {
+    const int64_t H = f->p->hidden, padded = f->blocks * LANES;
+    for (int64_t r = f->worker; r < f->p->rows; r += f->workers)
+        memcpy((real *)f->args->grad_h + r * H, f->space + f->at.dh + r * padded, (size_t)H * sizeof(real));
+}
+
+static void backward_worker(void *context, int worker, int workers) {
+    backward_job *job = context;
+    const fr_problem *p = job->p;
+    const fr_rows *rows = &job->args->rows;
+    const int64_t N = p->rows;
+    backward_run f = {.p = p, .cell = cell_of(p), .w = job->w, .args = job->args, .at = backward_layout(p, rows),
+                      .space = job->args->workspace, .blocks = blocks_of(p->hidden), .ring = ring_rows(p, rows),
+                      .columns_h = cut_into(p->hidden, COLUMN_BLOCKS), .columns_x = cut_into(p->inputs, COLUMN_BLOCKS),
+                      .worker = worker, .workers = workers, .end_row = N, .first_sums = 1};
+    f.end_panel = f.columns_h.n;
+    if (split_by_units(p)) {
+        f.first_panel = share(f.columns_h.n, worker, workers), f.end_panel = share(f.columns_h.n, worker + 1, workers);
+    } else {
+        f.first_row = row_share(rows, N, worker, workers), f.end_row = row_share(rows, N, worker + 1, workers);
+    }
+    const fp_mode before = flush_denormals();
+    start(&f);
+    fr_barrier_wait(&job->barrier, workers);
+    step_rows step = {.row = total_rows(rows, N)}; /* the one behind the last */
+    for (int64_t end = rows->steps; end > 0;) {
+        int64_t t0 = end;
+        f.ring_first = step.row;
+        for (f.in_ring = 0; t0 > 0 && f.in_ring + rows_at(rows, N, t0 - 1) <= f.ring; t0--)
+            f.in_ring += rows_at(rows, N, t0 - 1);
+        f.ring_first -= f.in_ring;
+        for (int64_t t = end - 1; t >= t0; t--) {
+            step = step_before(step.row, rows, N, t);
+            backward_step(&f, step, &job->barrier);
+        }
+        fr_barrier_wait(&job->barrier, workers);
+        pack_sources(&f, t0, end, step);
+        fr_barrier_wait(&job->barrier, workers);
+        add_sums(&f);
+        fr_barrier_wait(&job->barrier, workers);
+        f.first_sums = 0, end = t0;
+    }
+    finish(&f);
+    restore_mode(before);
+}
+
+static void backward(const fr_problem *p, const fr_weights *w, const fr_backward_args *args) {
+    backward_job job = {.p = p, .w = w, .args = args};
+    fr_parallel(workers_for(p, &args->rows), backward_worker, &job);
+}
+
+#endif

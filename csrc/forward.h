@@ -1,0 +1,197 @@
+/* The forward time loop, written once for every cell.
+ *
+ * A step is a list of phases, each a multiply and then the cell's epilogue:
+ *     z_t = b + W_ih x_t + W_hh h_{t-1};   h_t (c_t) = cell(z_t)
+ * done panel by panel (a few blocks of units), within a panel a few rows at a time, so that z goes from registers
+ * through L1 into the epilogue and no further.
+ */
+#ifndef FASTRNN_FORWARD_H
+#define FASTRNN_FORWARD_H
+
+#include "denormals.h"
+#include "pack.h"
+#include "steps.h"
+
+/* ---- epilogues: the cell's equations on some rows of one panel ---- */
+
+typedef struct {
+    int64_t rows, units, H;     /* units of the panel, not counting the padding */
+    int64_t z_row, z_slot;      /* from one row, one slot to the next */
+    real *z;                    /* in/out */
+    const real *h_prev, *c_prev; /* [rows, H], from the panel's first unit on */
+    real *h, *c;                /* likewise */
+    real *saved;                /* [rows, saves, H] likewise, or NULL */
+} forward_span;
+
+typedef void (*forward_epilogue)(const forward_span *);
+
+/* `final`: the phase that gives h; an earlier one puts z back for the next and leaves that one's input in h. */
+#define FORWARD_EPILOGUE(name, step, states, slots, saves, final)                                    \
+    static void name(const forward_span *f) {                                                        \
+        for (int64_t r = 0; r < f->rows; r++)                                                        \
+            for (int64_t j = 0; j < f->units; j += LANES) {                                          \
+                const int64_t n = f->units - j, at = r * f->H + j;                                   \
+                real *z = f->z + r * f->z_row + j;                                                   \
+                forward_unit u;                                                                      \
+                for (int s = 0; s < slots; s++) u.z[s] = load(z + s * f->z_slot);                    \
+                u.h_prev = load_n(f->h_prev + at, n);                                                \
+                if (states == 2) u.c_prev = load_n(f->c_prev + at, n);                               \
+                step(&u);                                                                            \
+                if (!(final))                                                                        \
+                    for (int s = 0; s < slots; s++) store(z + s * f->z_slot, u.z[s]);                \
+                else if (saves && f->saved)                                                          \
+                    for (int s = 0; s < saves; s++)                                                  \
+                        store_n(f->saved + (r * saves + s) * f->H + j, u.z[s], n);                   \
+                if (states == 2) store_n(f->c + at, u.c, n);                                         \
+                store_n(f->h + at, u.h, n);                                                          \
+            }                                                                                        \
+    }
+
+#define FORWARD_1(name, states, slots, saves) \
+    FORWARD_EPILOGUE(name##_rows_forward, name##_forward, states, slots, saves, 1)
+#define FORWARD_2(name, states, slots, saves)                                          \
+    FORWARD_EPILOGUE(name##_rows_forward_1, name##_forward_1, states, slots, saves, 0) \
+    FORWARD_EPILOGUE(name##_rows_forward_2, name##_forward_2, states, slots, saves, 1)
+#define FORWARD_FUNCTIONS(name, gates, states, slots, saves, phases, ...) FORWARD_##phases(name, states, slots, saves)
+FR_CELLS(FORWARD_FUNCTIONS)
+
+#define FORWARD_NAMES_1(name) {name##_rows_forward}
+#define FORWARD_NAMES_2(name) {name##_rows_forward_1, name##_rows_forward_2}
+#define FORWARD_ENTRY(name, gates, states, slots, saves, phases, ...) FORWARD_NAMES_##phases(name),
+static const forward_epilogue forward_epilogues[FR_CELL_COUNT][FR_PHASES] = {FR_CELLS(FORWARD_ENTRY)};
+
+/* ---- workspace: [z] [what the second phase multiplies] ---- */
+
+INLINE int forward_keeps_z(const fr_problem *p) { return hoisted(p) || cell_of(p)->phases > 1; }
+
+static int64_t z_size(const fr_problem *p, int64_t steps) {
+    const int64_t rows = p->rows * (hoisted(p) ? hoisted_steps(p, steps) : 1);
+    return forward_keeps_z(p) ? rows * cell_of(p)->slots * blocks_of(p->hidden) * LANES : 0;
+}
+
+static int64_t forward_workspace(const fr_problem *p, const fr_rows *rows) {
+    return z_size(p, rows->steps) + (cell_of(p)->phases > 1 ? p->rows * p->hidden : 0);
+}
+
+/* ---- one worker ---- */
+
+typedef struct {
+    const fr_problem *p;
+    const fr_forward_args *args;
+    fr_barrier barrier;
+} forward_job;
+
+typedef struct {
+    const fr_problem *p;
+    const fr_cell_info *cell;
+    const fr_forward_args *args;
+    packed_parts at;
+    cut panels;
+    int64_t first_panel, end_panel, first_row, end_row; /* this worker's */
+    real *z;         /* [rows, slots·B·LANES]: z of a step or of a hoisted chunk; NULL: not kept */
+    int64_t z_first; /* the row of all rows that z begins with */
+    real *next;      /* [N, H]: what the second phase multiplies */
+} forward_run;
+
+/* C[rows, window] += A[rows, K] · W, for one panel; C points to slot 0 */
+static void add_window(fr_window window, panel q, int64_t rows, const real *a, int64_t K, const real *packed, real *c,
+                       int64_t c_row) {
+    const int64_t vectors = window.width * q.blocks;
+    real *to = c + window.first * q.blocks * LANES;
+    multiply(rows, vectors,
+             (product){.a = a, .a_row = K, .a_k = 1,
+                       .b = packed + window.width * q.block * LANES * K, .b_k = vectors * LANES,
+                       .segments = 1, .length = K,
+                       .c_in = to, .c_in_row = c_row, .c = to, .c_row = c_row});
+}
+
+/* C[rows, slots] = b + W_ih x, for one panel */
+static void start_rows(const forward_run *f, panel q, int64_t rows, int64_t row, real *c, int64_t c_row) {
+    const int64_t size = f->cell->slots * q.blocks * LANES, I = f->p->inputs;
+    const real *packed = f->args->packed, *bias = packed + f->cell->slots * q.block * LANES;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t j = 0; j < size; j += LANES) store(c + r * c_row + j, load(bias + j));
+    add_window(f->cell->x, q, rows, (const real *)f->args->x + row * I, I, packed + f->at.x, c, c_row);
+}
+
+static void forward_panel(const forward_run *f, step_rows step, int phase, panel q) {
+    const fr_cell_info *cell = f->cell;
+    const int64_t H = f->p->hidden, unit = q.block * LANES, z_row = cell->slots * blocks_of(H) * LANES;
+    const int64_t lo = f->first_row, hi = f->end_row < step.rows ? f->end_row : step.rows;
+    const real *h_prev = (const real *)f->args->h + step.before * H, *input = phase ? f->next : h_prev;
+    const int last = phase == cell->phases - 1;
+    if (hi <= lo) return;
+    real scratch[FR_SLOTS * TILE_VECTORS * TILE_ROWS * LANES] __attribute__((aligned(64)));
+    forward_span span = {.units = q.units, .H = H, .z_slot = q.blocks * LANES,
+                         .z_row = f->z ? z_row : cell->slots * q.blocks * LANES};
+    const int64_t most = group_rows(hi - lo, cell->h[phase].width * q.blocks), n = hi - lo <= most ? 1 : parts_of(hi - lo, most);
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t r = lo + share(hi - lo, i, n);
+        const int64_t after = (step.after + r) * H + unit;
+        span.rows = lo + share(hi - lo, i + 1, n) - r;
+        span.z = f->z ? f->z + (step.row - f->z_first + r) * z_row + cell->slots * unit : scratch;
+        if (phase == 0 && !hoisted(f->p)) start_rows(f, q, span.rows, step.row + r, span.z, span.z_row);
+        add_window(cell->h[phase], q, span.rows, input + r * H, H, (const real *)f->args->packed + f->at.h[phase], span.z,
+                   span.z_row);
+        span.h_prev = h_prev + r * H + unit;
+        span.h = last ? (real *)f->args->h + after : f->next + r * H + unit;
+        if (cell->states == 2) {
+            real *c = f->args->c;
+            span.c_prev = c + ((f->args->record ? step.before : 0) + r) * H + unit;
+            span.c = f->args->record ? c + after : (real *)span.c_prev;
+        }
+        if (f->args->saved) span.saved = (real *)f->args->saved + (step.row + r) * cell->saves * H + unit;
+        forward_epilogues[f->p->cell][phase](&span);
+    }
+}
+
+/* z = b + W_ih x for the rows of the steps t to end */
+static void hoist(const forward_run *f, step_rows step, int64_t t, int64_t end) {
+    const int64_t z_row = f->cell->slots * blocks_of(f->p->hidden) * LANES;
+    int64_t rows = 0;
+    for (; t < end; t++) rows += rows_at(&f->args->rows, f->p->rows, t);
+    for (int64_t i = f->first_panel; i < f->end_panel; i++) {
+        const panel q = panel_at(f->panels, i);
+        start_rows(f, q, rows, step.row, f->z + f->cell->slots * q.block * LANES, z_row);
+    }
+}
+
+static void forward_worker(void *context, int worker, int workers) {
+    forward_job *job = context;
+    const fr_problem *p = job->p;
+    const fr_forward_args *args = job->args;
+    const int64_t N = p->rows, T = args->rows.steps, chunk = hoisted_steps(p, T);
+    const int by_units = split_by_units(p);
+    forward_run f = {.p = p, .cell = cell_of(p), .args = args, .at = parts(p), .panels = forward_panels(p), .end_row = N};
+    f.end_panel = f.panels.n;
+    if (by_units) {
+        f.first_panel = share(f.panels.n, worker, workers), f.end_panel = share(f.panels.n, worker + 1, workers);
+    } else {
+        f.first_row = row_share(&args->rows, N, worker, workers);
+        f.end_row = row_share(&args->rows, N, worker + 1, workers);
+    }
+    if (forward_keeps_z(p)) f.z = args->workspace;
+    f.next = (real *)args->workspace + z_size(p, T);
+    const fp_mode before = flush_denormals();
+    step_rows step = first_step(&args->rows, N);
+    for (int64_t t = 0; t < T; t++) {
+        if (!hoisted(p))
+            f.z_first = step.row;
+        else if (t % chunk == 0)
+            f.z_first = step.row, hoist(&f, step, t, t + chunk < T ? t + chunk : T);
+        for (int phase = 0; phase < f.cell->phases; phase++) {
+            for (int64_t i = f.first_panel; i < f.end_panel; i++) /* odd steps backwards: the last weights are still in L2 */
+                forward_panel(&f, step, phase, panel_at(f.panels, t & 1 ? f.first_panel + f.end_panel - 1 - i : i));
+            if (by_units) fr_barrier_wait(&job->barrier, workers);
+        }
+        step = step_after(step, &args->rows, N, t + 1);
+    }
+    restore_mode(before);
+}
+
+static void forward(const fr_problem *p, const fr_forward_args *args) {
+    forward_job job = {.p = p, .args = args};
+    fr_parallel(workers_for(p, &args->rows), forward_worker, &job);
+}
+
+#endif

@@ -1,0 +1,111 @@
+/* Packed weights: the rows of B that a tile reads one after another lie one after another, padded with zeros to whole
+ * vectors.
+ *
+ * Forward:  [bias | W_ih | W_hh first phase | second phase], each [panel][k][slot of the window][block][lane].
+ * Backward: see pack_columns: the weights as they stand, cut into panels of columns.
+ */
+#ifndef FASTRNN_PACK_H
+#define FASTRNN_PACK_H
+
+#include "plan.h"
+
+/* ---- forward ---- */
+
+/* Where each part begins, in reals; the last entry is the size of all. */
+typedef struct {
+    int64_t x, h[FR_PHASES], size;
+} packed_parts;
+
+INLINE packed_parts parts(const fr_problem *p) {
+    const fr_cell_info *cell = cell_of(p);
+    const int64_t padded = blocks_of(p->hidden) * LANES;
+    packed_parts at = {.x = cell->slots * padded};
+    at.h[0] = at.x + cell->x.width * padded * p->inputs;
+    at.h[1] = at.h[0] + cell->h[0].width * padded * p->hidden;
+    at.size = at.h[1] + cell->h[1].width * padded * p->hidden;
+    return at;
+}
+
+static int64_t packed_size(const fr_problem *p) { return parts(p).size; }
+
+/* to[k·to_k + lane] = w[lane·K + k] for n <= LANES rows of w, zero in the other lanes */
+static void pack_block(const real *w, int64_t n, int64_t K, real *to, int64_t to_k) {
+    enum { STRIP = 16 }; /* a cache line of each row at a time */
+    for (int64_t k0 = 0; k0 < K; k0 += STRIP) {
+        const int64_t end = k0 + STRIP < K ? k0 + STRIP : K;
+        for (int64_t k = k0; k < end; k++) {
+            real *lanes = to + k * to_k;
+            for (int64_t lane = 0; lane < n; lane++) lanes[lane] = w[lane * K + k];
+            for (int64_t lane = n; lane < LANES; lane++) lanes[lane] = 0;
+        }
+    }
+}
+
+/* The rows of weight matrix w [G·H, K] that one window reads, for the blocks of one panel */
+static void pack_window(const fr_problem *p, fr_window window, panel q, const real *w, int64_t K, real *to) {
+    const int64_t H = p->hidden, row = window.width * q.blocks * LANES;
+    for (int s = 0; s < window.width; s++)
+        for (int64_t b = 0; b < q.blocks; b++) {
+            const int64_t unit = (q.block + b) * LANES, n = H - unit < LANES ? H - unit : LANES;
+            pack_block(w + (window.gate[s] * H + unit) * K, n, K, to + (s * q.blocks + b) * LANES, row);
+        }
+}
+
+/* What a slot's bias is made of: b_ih of the gate that x feeds it with, b_hh of the gate that h does */
+static void add_bias(const fr_problem *p, fr_window window, panel q, const real *b, real *to) {
+    for (int s = 0; s < window.width; s++)
+        for (int64_t j = 0; j < q.units; j++)
+            to[(window.first + s) * q.blocks * LANES + j] += b[window.gate[s] * p->hidden + q.block * LANES + j];
+}
+
+typedef struct {
+    const fr_problem *p;
+    const fr_weights *w;
+    real *packed;
+} pack_job;
+
+static void pack_worker(void *context, int worker, int workers) {
+    const pack_job *job = context;
+    const fr_problem *p = job->p;
+    const fr_cell_info *cell = cell_of(p);
+    const packed_parts at = parts(p);
+    const cut panels = forward_panels(p);
+    for (int64_t i = share(panels.n, worker, workers); i < share(panels.n, worker + 1, workers); i++) {
+        const panel q = panel_at(panels, i);
+        const int64_t before = q.block * LANES, bias = cell->slots * q.blocks * LANES;
+        real *b = job->packed + cell->slots * before;
+        memset(b, 0, (size_t)bias * sizeof(real));
+        if (job->w->b_ih) {
+            add_bias(p, cell->x, q, job->w->b_ih, b);
+            for (int phase = 0; phase < cell->phases; phase++) add_bias(p, cell->h[phase], q, job->w->b_hh, b);
+        }
+        pack_window(p, cell->x, q, job->w->w_ih, p->inputs, job->packed + at.x + cell->x.width * before * p->inputs);
+        for (int phase = 0; phase < cell->phases; phase++)
+            pack_window(p, cell->h[phase], q, job->w->w_hh, p->hidden,
+                        job->packed + at.h[phase] + cell->h[phase].width * before * p->hidden);
+    }
+}
+
+static void pack(const fr_problem *p, const fr_weights *w, void *packed) {
+    pack_job job = {p, w, packed};
+    const int worth = (int)(packed_size(p) / (1 << 18)) + 1; /* a thread for each MiB or so */
+    fr_parallel(p->eager || worth > p->threads ? p->threads : worth, pack_worker, &job);
+}
+
+/* ---- backward: panels of columns ---- */
+
+/* Row `row` of a panel of columns: n real ones, zeros up to `padded` */
+INLINE void pack_row(const real *from, int64_t n, int64_t padded, real *to) {
+    int64_t j = 0;
+    for (; j + LANES <= n; j += LANES) store(to + j, load(from + j));
+    if (j < n) store(to + j, load_part(from + j, n - j)), j += LANES;
+    for (; j < padded; j += LANES) store(to + j, splat(0));
+}
+
+/* Rows of one panel of columns of from [rows, K] */
+static void pack_rows(const real *from, int64_t rows, int64_t K, panel q, real *to) {
+    for (int64_t r = 0; r < rows; r++)
+        pack_row(from + r * K + q.block * LANES, q.units, q.blocks * LANES, to + r * q.blocks * LANES);
+}
+
+#endif

@@ -1,0 +1,94 @@
+/* How a problem is cut: the layouts, and every choice between two ways of computing. Each choice is one function of the
+ * problem's shape, with the benchmark that decided it named beside it; none changes a bit of a result.
+ *
+ * A block is LANES units. B blocks hold all H units, the last padded with zeros. A panel is a few blocks whose weights
+ * lie together, so that one tile multiplies all their gates: the forward panels.
+ */
+#ifndef FASTRNN_PLAN_H
+#define FASTRNN_PLAN_H
+
+#include "fastrnn.h"
+#include "pool.h"
+#include "tile.h"
+
+INLINE const fr_cell_info *cell_of(const fr_problem *p) { return &fr_cells[p->cell]; }
+INLINE int64_t blocks_of(int64_t columns) { return parts_of(columns, LANES); }
+INLINE int64_t rows_at(const fr_rows *rows, int64_t N, int64_t t) { return rows->counts ? rows->counts[t] : N; }
+
+/* S: rows of all steps */
+static int64_t total_rows(const fr_rows *rows, int64_t N) {
+    if (!rows->counts) return rows->steps * N;
+    int64_t total = 0;
+    for (int64_t t = 0; t < rows->steps; t++) total += rows->counts[t];
+    return total;
+}
+
+/* ---- choices ---- */
+
+/* Few rows: a step is bound by latency or by reading the weights, and a tile is one or two rows × many vectors. */
+INLINE int few_rows(const fr_problem *p) { return p->rows <= 2; }
+
+/* The input's part of several steps at once (hoisted), where one step has too few rows to reuse weights in registers;
+ * otherwise in the same pass as the recurrent part (fused), and z never reaches memory. */
+INLINE int hoisted(const fr_problem *p) { return p->rows < TILE_ROWS; }
+
+/* Steps whose input part is computed at once when hoisted: enough rows for full tiles, few enough for z to stay in L1
+ * or L2. */
+INLINE int64_t hoisted_steps(const fr_problem *p, int64_t steps) {
+    const int64_t chunk = parts_of(4 * TILE_ROWS, p->rows);
+    return chunk < steps ? chunk : steps;
+}
+
+/* Blocks of a forward panel, at most */
+INLINE int64_t widest_panel(const fr_problem *p) {
+    const int64_t most = few_rows(p) ? TILE_VECTORS : 3, width = cell_of(p)->x.width;
+    return most > width ? most / width : 1;
+}
+
+/* Rows whose dz is kept until it is added to the weights' gradients: enough to pay for reading and writing those. */
+enum { RING_ROWS = 512 };
+
+/* Blocks of a panel of columns in backward, at most: 8 rows × 3 vectors need the fewest loads for a multiply-add. */
+enum { COLUMN_BLOCKS = 3 };
+
+/* Whether threads share out rows, around the whole time loop, or units, with a barrier a step: units if the weights
+ * are too large for each core's L2 or the rows too few for full tiles. */
+INLINE int split_by_units(const fr_problem *p) {
+    const int64_t weights = cell_of(p)->gates * p->hidden * (p->hidden + p->inputs) * (int64_t)sizeof(real);
+    return p->rows < 2 * TILE_ROWS || weights > 1 << 19;
+}
+
+/* Threads worth waking: below about 200 µs of work each they cost more than they bring. */
+static int workers_for(const fr_problem *p, const fr_rows *rows) {
+    if (p->eager) return p->threads;
+    const int64_t flops_per_row = 2 * cell_of(p)->gates * p->hidden * (p->hidden + p->inputs);
+    const int64_t total = flops_per_row * total_rows(rows, p->rows) / 20000000 + 1; /* 20 MFLOP: 200 µs */
+    return total < p->threads ? (int)total : p->threads;
+}
+
+/* ---- panels ---- */
+
+/* Columns (or units) cut into n panels of whole blocks, as even as they come */
+typedef struct {
+    int64_t columns, n, blocks, extra; /* a panel has `blocks` blocks, each of the first `extra` one more */
+} cut;
+
+typedef struct {
+    int64_t block, blocks; /* the first, and how many */
+    int64_t units;         /* of them real: the rest is padding */
+} panel;
+
+INLINE cut cut_into(int64_t columns, int64_t widest) {
+    const int64_t blocks = blocks_of(columns), n = parts_of(blocks, widest);
+    return (cut){columns, n, blocks / n, blocks % n};
+}
+
+INLINE panel panel_at(cut c, int64_t i) {
+    const int64_t block = i * c.blocks + (i < c.extra ? i : c.extra), blocks = c.blocks + (i < c.extra);
+    const int64_t left = c.columns - block * LANES, padded = blocks * LANES;
+    return (panel){block, blocks, left < padded ? left : padded};
+}
+
+INLINE cut forward_panels(const fr_problem *p) { return cut_into(p->hidden, widest_panel(p)); }
+
+#endif

@@ -1,0 +1,79 @@
+"""What csrc/fastrnn.h declares; see there for every shape."""
+
+from libc.stdint cimport int64_t, uint64_t
+
+cdef extern from "fastrnn.h" nogil:
+    ctypedef enum fr_cell:
+        FR_CELL_COUNT
+    ctypedef struct fr_cell_info:
+        const char *name
+        int gates
+        int states
+        int saves
+    const fr_cell_info fr_cells[]
+
+    ctypedef struct fr_problem:
+        fr_cell cell
+        int threads
+        int eager
+        int64_t rows
+        int64_t inputs
+        int64_t hidden
+    ctypedef struct fr_weights:
+        const void *w_ih
+        const void *w_hh
+        const void *b_ih
+        const void *b_hh
+    ctypedef struct fr_rows:
+        int64_t steps
+        const int64_t *counts
+    ctypedef struct fr_forward_args:
+        fr_rows rows
+        int record
+        const void *x
+        void *h
+        void *c
+        void *saved
+        void *workspace
+        const void *packed
+    ctypedef struct fr_backward_args:
+        fr_rows rows
+        const void *x
+        const void *h
+        const void *c
+        const void *saved
+        const void *grad_output
+        void *grad_h
+        void *grad_c
+        void *grad_x
+        void *grad_w_ih
+        void *grad_w_hh
+        void *grad_b_ih
+        void *grad_b_hh
+        void *workspace
+
+    ctypedef enum fr_function:
+        FR_EXP
+        FR_TANH
+        FR_SIGMOID
+        FR_RELU
+
+    ctypedef struct fr_kernels:
+        int lanes
+        int64_t packed_size(const fr_problem *) noexcept nogil
+        void pack(const fr_problem *, const fr_weights *, void *) noexcept nogil
+        int64_t forward_workspace(const fr_problem *, const fr_rows *) noexcept nogil
+        void forward(const fr_problem *, const fr_forward_args *) noexcept nogil
+        int64_t backward_workspace(const fr_problem *, const fr_rows *) noexcept nogil
+        void backward(const fr_problem *, const fr_weights *, const fr_backward_args *) noexcept nogil
+        void apply(fr_function, int64_t, const void *, void *) noexcept nogil
+        int64_t multiply_adds(int64_t) noexcept nogil
+    ctypedef struct fr_isa:
+        const char *name
+        const fr_kernels *f32
+        const fr_kernels *f64
+    const fr_isa fr_isas[]
+    const int fr_isa_count
+    int fr_isa_runs_here(int)
+
+    uint64_t fr_fingerprint(const void *, size_t, uint64_t)

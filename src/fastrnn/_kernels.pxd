@@ -1,0 +1,35 @@
+"""What _kernels shares with _streams."""
+
+from libc.stdint cimport int64_t
+
+from fastrnn._csrc cimport fr_kernels, fr_weights
+
+ctypedef fused floating:
+    float
+    double
+
+cdef const fr_kernels *table_of(str isa, bint is_double) except NULL
+cdef object cell_of(str name)
+cdef object expect(str name, tuple got, tuple expected)
+cdef object check_sizes(int64_t T, int64_t N, int64_t I, int64_t H, object info)
+
+
+cdef class Reals:
+    cdef object memory
+    cdef void *start
+    cdef void give_back(self)
+
+
+cdef class Buffer:
+    cdef Py_buffer view
+    cdef bint held
+
+
+cdef void set_weights(
+    fr_weights *w, const floating[:, ::1] w_ih, const floating[:, ::1] w_hh,
+    const floating[::1] b_ih, const floating[::1] b_hh,
+) noexcept
+cdef object check_weights(
+    object info, const floating[:, ::1] w_ih, const floating[:, ::1] w_hh,
+    const floating[::1] b_ih, const floating[::1] b_hh,
+)

@@ -1,0 +1,24 @@
+"""Types of the compiled module _streams; what the functions do is documented in _streams.pyx."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+class Stream:
+    def __init__(
+        self,
+        cell: str,
+        h_0: Array,
+        c_0: Array | None,
+        w_ih: Array | None,
+        w_hh: Array | None,
+        b_ih: Array | None,
+        b_hh: Array | None,
+        *,
+        isa: str | None = None,
+    ) -> None: ...
+    def run(self, x: Array, out: Array) -> None: ...
+    @property
+    def state(self) -> tuple[Array, Array | None]: ...
