@@ -99,8 +99,8 @@ class Layer(ABC):
         """Return the output alone; recurrent layers return ``(output, state)``."""
         return self.forward(x)[0]
 
-    def stream(self, state: State = None) -> "LayerStream":
-        """Return a runner that takes the input step by step and carries the state."""
+    def stream(self, state: State = None, batch_size: int | None = None) -> "LayerStream":  # noqa: ARG002
+        """Return a runner that takes the input of one sequence, or of N, step by step and carries the state."""
         from fastrnn.layers.stream import ForwardStream  # noqa: PLC0415 - stream.py needs this module
 
         return ForwardStream(self, state)

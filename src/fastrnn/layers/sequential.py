@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax
 
-from fastrnn._validation import as_real, expect_features, expect_shape, shown
+from fastrnn._validation import as_real, expect_features, expect_shape, positive_int, shown
 from fastrnn.layers.activations import Sigmoid, Softmax
 from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
 from fastrnn.layers.recurrent import Recurrent
@@ -165,9 +165,23 @@ class Sequential(Layer):
             raise TypeError(f"state: expected a tuple with one state for each of {len(self.layers)} layers")
         return state
 
-    def stream(self, state: State = None) -> ModelStream:  # type: ignore[override]
-        """Return a runner for one sequence that arrives step by step; see `ModelStream`."""
-        return ModelStream(self, self._states(state))
+    def stream(self, state: State = None, batch_size: int | None = None) -> ModelStream:  # type: ignore[override]
+        """Return a runner for one sequence, or several side by side, that arrive step by step.
+
+        Parameters
+        ----------
+        state : tuple, optional
+            One state for each layer, as `forward` returns them; zeros if not given.
+        batch_size : int, optional
+            N sequences side by side; one sequence without a batch axis if not given.
+
+        Returns
+        -------
+        ModelStream
+            It owns a snapshot of the weights; training afterwards does not change it.
+        """
+        rows = None if batch_size is None else positive_int("batch_size", batch_size)
+        return ModelStream(self, self._states(state), rows)
 
     # ---- parameters, description, files ----
 
