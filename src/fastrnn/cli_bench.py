@@ -55,7 +55,8 @@ def bench(
         return _show(_read(source), None, plot, as_markdown)
     counts = _thread_counts(threads)
     jobs = {k: [job for job in plan(k, short=quick) if _wanted(job, cells, kinds, match)] for k in counts}
-    if not any(jobs.values()):
+    jobs = {k: own for k, own in jobs.items() if own}
+    if not jobs:
         raise click.UsageError("no case is left; fastrnn bench --list prints their names")
     if listing:
         print("\n".join(dict.fromkeys(job.name for own in jobs.values() for job in own)))
@@ -117,12 +118,13 @@ def _measure(found: Run, jobs: dict[int, list[Job]], rounds: int) -> None:
         try:
             for threads, own in jobs.items():
                 names = iter([*(job.name for job in own), "done"])
-                for message in run(own, threads, rounds) if own else ():
-                    found.add(message)
-                    if message["kind"] == "result":
-                        bar.update()
-                    if message["kind"] != "peak":
-                        bar.set_description(f"{threads} threads, {next(names)}")
+                with contextlib.closing(run(own, threads, rounds)) as messages:  # ends the worker, come what may
+                    for message in messages:
+                        found.add(message)
+                        if message["kind"] == "result":
+                            bar.update()
+                        if message["kind"] != "peak":
+                            bar.set_description(f"{threads} thread{'s' * (threads > 1)}, {next(names)}")
         except WorkerError as error:
             raise click.ClickException(str(error)) from None
     found.complete = True

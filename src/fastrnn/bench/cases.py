@@ -99,14 +99,17 @@ class Case:
     @property
     def flops(self) -> int:
         """Operations in the products of one call; the gradients need each product twice more."""
-        products = sum(2 * GATES[self.cell] * self.H * (width + self.H) for width in self.inputs)
-        return self.row_steps * products * (3 if self.kind == "train" else 1)
+        return self._forward_flops * (3 if self.kind == "train" else 1)
 
     @property
-    def weight_bytes(self) -> int:
-        """Bytes of weights that a forward call reads: the input's once, the recurrent ones at every step."""
-        gates, T, size = GATES[self.cell] * self.H, self.shape[0], np.dtype(self.dtype).itemsize
-        return sum(gates * (width + T * self.H) for width in self.inputs) * size
+    def intensity(self) -> float:
+        """Operations for each byte of weights that a forward call reads: the input's once, the others every step."""
+        read = sum(width + self.shape[0] * self.H for width in self.inputs)
+        return self._forward_flops / (GATES[self.cell] * self.H * read * np.dtype(self.dtype).itemsize)
+
+    @property
+    def _forward_flops(self) -> int:
+        return self.row_steps * sum(2 * GATES[self.cell] * self.H * (width + self.H) for width in self.inputs)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields."""

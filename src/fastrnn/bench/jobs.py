@@ -48,7 +48,7 @@ def compare(case: Case, threads: int, rounds: int) -> Found:
     ready: dict[str, Contestant] = {}
     reasons: dict[str, str] = {}
     for name, contestant in entrants(case).items():
-        made = _ready(contestant, case, threads, expected.arrays)
+        made = prepared(contestant, case, threads, expected.arrays)
         if isinstance(made, str):
             reasons[name] = made
         else:
@@ -57,7 +57,7 @@ def compare(case: Case, threads: int, rounds: int) -> Found:
     return {"seconds": {**seconds, "reference": expected.seconds}, "reasons": reasons}
 
 
-def _ready(contestant: type[Contestant], case: Case, threads: int, expected: Any) -> Contestant | str:
+def prepared(contestant: type[Contestant], case: Case, threads: int, expected: Any) -> Contestant | str:
     """Return a contestant that has computed the right thing, or why there is none."""
     reason = contestant.missing() or contestant.refuses(case)
     if reason:

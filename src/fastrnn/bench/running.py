@@ -5,8 +5,8 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ def machine() -> dict[str, str]:
     return {"processor": names[0] if names else platform.processor() or "unknown", **config()}
 
 
-def run(jobs: Sequence[Job], threads: int, rounds: int) -> Iterator[dict[str, Any]]:
+def run(jobs: Sequence[Job], threads: int, rounds: int) -> Generator[dict[str, Any], None, None]:
     """Yield what a worker finds, as it finds it.
 
     Parameters
@@ -66,12 +66,14 @@ def run(jobs: Sequence[Job], threads: int, rounds: int) -> Iterator[dict[str, An
     assert process.stdout is not None
     try:
         question = {"threads": threads, "rounds": rounds, "jobs": [(job.work, job.case.to_json()) for job in jobs]}
-        with process.stdin:
+        with suppress(BrokenPipeError), process.stdin:  # its status tells more
             json.dump(question, process.stdin)
         for line in process.stdout:
             yield json.loads(line)
         if process.wait():
-            raise WorkerError(f"the worker with {threads} threads ended with status {process.returncode}")
+            raise WorkerError(
+                f"the worker with {threads} thread{'s' * (threads > 1)} ended with status {process.returncode}"
+            )
     finally:
         process.kill()
         process.stdout.close()
