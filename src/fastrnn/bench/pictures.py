@@ -9,7 +9,7 @@ from fastrnn.bench.contestants import PEERS
 from fastrnn.bench.results import Result, Run
 from fastrnn.plots import figure, write
 
-OTHERS = dict(zip(PEERS, "xP+D", strict=True))
+OTHERS = dict(zip(PEERS, "xX+PD", strict=True))
 COLOURS = dict(zip(CELLS, ("C0", "C1", "C2"), strict=True))
 MARKERS = dict(zip(KINDS, "os^", strict=True))
 TITLES = {"infer": "inference", "train": "training", "stream": "one step of a stream"}

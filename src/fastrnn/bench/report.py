@@ -9,17 +9,14 @@ from fastrnn.bench.judging import judge
 from fastrnn.bench.results import Result, Run, geometric_mean, ratios
 
 Row = tuple[str, ...]
-NAMES = (*CONTESTANTS, "reference")
-HEAD: Row = ("case", *(f"{name}, ms" for name in NAMES), "best peer", "ratio", "peak")
+TARGETS_HEAD: Row = ("target", "threads", "asked", "found", "", "")
 
 
 def text(run: Run) -> str:
     """Return the whole report for a terminal."""
     lines = [f"{name}: {value}" for name, value in run.machine.items()]
     for threads in run.threads():
-        rows = [_row(run, result) for result in run.chosen(dtype=None, threads=threads)]
-        lines += ["", f"{threads} thread{'s' * (threads > 1)}{_peaks(run, threads)}", *_aligned([HEAD, *rows])]
-        lines += ["", *_means(run, threads)]
+        lines += ["", _title(run, threads), *_aligned(_table(run, threads)), "", *_means(run, threads)]
     lines += [*_others(run), *_absences(run), "", *_aligned([TARGETS_HEAD, *_verdicts(run)])]
     return "\n".join(lines if run.complete else [*lines, "", "not complete: interrupted, or a worker has failed"])
 
@@ -28,20 +25,33 @@ def markdown(run: Run) -> str:
     """Return the tables for a document."""
     lines = [f"- {name}: {value}" for name, value in run.machine.items()]
     for threads in run.threads():
-        rows = [_row(run, result) for result in run.chosen(dtype=None, threads=threads)]
-        lines += ["", f"{threads} thread{'s' * (threads > 1)}{_peaks(run, threads)}", "", *_piped([HEAD, *rows])]
-        lines += ["", *(f"- {line}" for line in _means(run, threads))]
+        means = (f"- {line}" for line in _means(run, threads))
+        lines += ["", _title(run, threads), "", *_piped(_table(run, threads)), "", *means]
     return "\n".join([*lines, "", *_piped([TARGETS_HEAD, *_verdicts(run)])])
 
 
 # ---- rows ----
 
 
-def _row(run: Run, result: Result) -> Row:
+def _table(run: Run, threads: int) -> list[Row]:
+    """Return a head and a row for each case, with a column for everyone who has a time somewhere, or ought to."""
+    results = run.chosen(dtype=None, threads=threads)
+    names = [name for name in (*CONTESTANTS, "reference") if any(_time(result, name) != "–" for result in results)]
+    head = ("case", *(f"{name}, ms" for name in names), "best peer", "ratio", "peak")
+    return [head, *(_row(run, result, names) for result in results)]
+
+
+def _row(run: Run, result: Result, names: list[str]) -> Row:
     """Return one case: times in ms, or a word for why there is none."""
-    ratio, share = result.ratio(), run.share(result)
-    cells = [_time(result, name) for name in NAMES]
-    return (result.case.name, *cells, result.best_peer or "–", _number(ratio), f"{share:.0%}" if share else "–")
+    share = run.share(result)
+    cells = [_time(result, name) for name in names]
+    return (
+        result.case.name,
+        *cells,
+        result.best_peer or "–",
+        _number(result.ratio()),
+        f"{share:.0%}" if share else "–",
+    )
 
 
 def _time(result: Result, name: str) -> str:
@@ -55,10 +65,11 @@ def _number(value: float | None) -> str:
     return "–" if value is None or math.isnan(value) else f"{value:.2f}"
 
 
-def _peaks(run: Run, threads: int) -> str:
-    """Return the peaks in words."""
+def _title(run: Run, threads: int) -> str:
+    """Return how many threads there were, and their peaks."""
     known = [(dtype, run.peak(threads, dtype)) for dtype in ("float32", "float64")]
-    return "".join(f"; FMA peak {peak / 1e9:.0f} GFLOP/s {dtype}" for dtype, peak in known if peak)
+    peaks = "".join(f"; FMA peak {peak / 1e9:.0f} GFLOP/s {dtype}" for dtype, peak in known if peak)
+    return f"{threads} thread{'s' * (threads > 1)}{peaks}"
 
 
 def _means(run: Run, threads: int) -> Iterator[str]:
@@ -101,9 +112,6 @@ def _absences(run: Run) -> Iterator[str]:
         yield ""
     for (name, reason), where in cases.items():
         yield f"{name}: {reason} ({where[0] if len(where) == 1 else f'{len(where)} cases'})"
-
-
-TARGETS_HEAD: Row = ("target", "threads", "asked", "found", "", "")
 
 
 def _verdicts(run: Run) -> Iterator[Row]:

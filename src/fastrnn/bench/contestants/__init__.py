@@ -3,17 +3,19 @@
 from fastrnn.bench.cases import Case
 from fastrnn.bench.contestants.base import Contestant
 from fastrnn.bench.contestants.jax import JAX
-from fastrnn.bench.contestants.onnxruntime import ONNXRuntime
+from fastrnn.bench.contestants.onnxruntime import ONNXRuntime, ONNXRuntimeBound
 from fastrnn.bench.contestants.ours import FastRNN
 from fastrnn.bench.contestants.pytorch import PyTorch, PyTorchPadded
 from fastrnn.bench.contestants.reference import Reference
 
 __all__ = ["CONTESTANTS", "PEERS", "Contestant", "Reference", "entrants"]
 
-PEERS: dict[str, type[Contestant]] = {c.name: c for c in (PyTorch, PyTorchPadded, ONNXRuntime, JAX)}
+PEERS: dict[str, type[Contestant]] = {c.name: c for c in (PyTorch, PyTorchPadded, ONNXRuntime, ONNXRuntimeBound, JAX)}
 CONTESTANTS: dict[str, type[Contestant]] = {FastRNN.name: FastRNN, **PEERS}
 
 
 def entrants(case: Case) -> dict[str, type[Contestant]]:
-    """Return who enters a case: everyone, but a variant that pads only where there is something to pad."""
-    return {name: c for name, c in CONTESTANTS.items() if case.ragged or c is not PyTorchPadded}
+    """Return who enters a case: everyone, and variants where there is something to pad or a state to keep."""
+    left_out = set() if case.ragged else {PyTorchPadded.name}
+    left_out |= set() if case.kind == "stream" else {ONNXRuntimeBound.name}
+    return {name: contestant for name, contestant in CONTESTANTS.items() if name not in left_out}
