@@ -78,7 +78,7 @@ def test_recorded_gates_are_the_activated_ones_of_each_step(cell, isa, dtype):
 
 
 def test_every_cell_has_a_reference_and_the_tables_agree():
-    assert _kernels.CELLS.keys() == reference.CELLS.keys()
+    assert _kernels.CELLS.keys() <= reference.CELLS.keys()
     for name, info in _kernels.CELLS.items():
         assert (info.gates, info.states) == (reference.CELLS[name].gates, reference.CELLS[name].states)
 

@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 
 import fastrnn
+from fastrnn import reference
 from fastrnn.losses import LOSSES
 from golden import make_torch
 
-FLAT = np.load(make_torch.PATH)
+FLAT = {key: array for path in (make_torch.PATH, make_torch.GRU_PATH) for key, array in np.load(path).items()}
+
+
+ALL_CASES = make_torch.CASES | make_torch.GRU_CASES  # the layers have no GRU
 
 
 def golden(group):
-    return {key.removeprefix(f"{group}/"): FLAT[key] for key in FLAT.files if key.startswith(f"{group}/")}
+    return {key.removeprefix(f"{group}/"): FLAT[key] for key in FLAT if key.startswith(f"{group}/")}
 
 
 def as_state(arrays, prefix):
@@ -50,13 +54,37 @@ def run_fastrnn(case, given, dtype):
     return got | {f"grad.p.{name}": grad for name, grad in grads.parameters.items()}
 
 
-def expect_like_torch(case, arrays, dtype):
+def run_reference(case, given, dtype="float64"):  # noqa: ARG001 - it has no other
+    """Return what make_torch.run_layer computed, dense or ragged, as a stack of the reference's layers computes it."""
+    name, layers, _, batch_first = case
+    cell, turn = reference.CELLS[name], (lambda a: a.swapaxes(0, 1)) if batch_first else (lambda a: a)
+    w = [
+        {key[2:].removesuffix(f"_l{k}"): a for key, a in given.items() if key[:2] == "p." and key.endswith(f"_l{k}")}
+        for k in range(layers)
+    ]
+    states, grad_states = ([given[f"{s}.{i}"] for i in range(cell.states)] for s in ("state", "dstate"))
+    y, tapes = turn(given["x"]), []
+    for k in range(layers):
+        y, tape = reference.forward(cell, y, tuple(part[k] for part in states), w[k], given.get("lengths"))
+        tapes.append(tape)
+    got, grad, grads = {"output": turn(y)}, turn(given["dy"]), {}
+    for k in reversed(range(layers)):
+        grads[k] = reference.backward(cell, tapes[k], grad, tuple(part[k] for part in grad_states), w[k])
+        grad = grads[k].x
+        got |= {f"grad.p.{key}_l{k}": value for key, value in grads[k].parameters.items()}
+    for i in range(cell.states):
+        got[f"final.{i}"] = np.stack([reference.final_state(tape)[i] for tape in tapes])
+        got[f"grad.state.{i}"] = np.stack([grads[k].state[i] for k in range(layers)])
+    return got | {"grad.x": turn(grad)}
+
+
+def expect_like_torch(case, arrays, dtype, run=run_fastrnn):
     """Compare with PyTorch's float64 results.
 
     float64: 1e-10, relative to the largest element. float32: every element is the end of sums of I + H products,
     carried on over T steps in every layer, and over T·N rows for parameters: 4·eps·√(L·T·(I + 4H + N)).
     """
-    got = run_fastrnn(case, arrays, dtype)
+    got = run(case, arrays, dtype)
     expected = {name: a for name, a in arrays.items() if name.split(".")[0] in ("output", "final", "grad")}
     assert got.keys() == expected.keys()
     _, layers, _, batch_first = case
@@ -96,17 +124,30 @@ def expect_steps_like_torch(name, arrays):
 # ---- golden ----
 
 
-def test_the_golden_file_holds_every_case_and_is_small():
-    groups = {key.rpartition("/")[0] for key in FLAT.files}
-    expected = {f"layer/{n}" for n in make_torch.CASES} | {f"loss/{n}" for n in make_torch.LOSSES}
-    assert groups == expected | {f"optimizer/{n}" for n in make_torch.OPTIMIZERS}
-    assert make_torch.PATH.stat().st_size < 300_000
+def test_the_golden_files_hold_every_case_and_are_small():
+    groups = {key.rpartition("/")[0] for key in FLAT}
+    expected = {f"layer/{n}" for n in ALL_CASES} | {f"ragged/{n}" for n in make_torch.RAGGED_CASES}
+    expected |= {f"loss/{n}" for n in make_torch.LOSSES} | {f"optimizer/{n}" for n in make_torch.OPTIMIZERS}
+    assert groups == expected
+    assert max(path.stat().st_size for path in (make_torch.PATH, make_torch.GRU_PATH)) < 300_000
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", make_torch.CASES)
 def test_layers_equal_the_golden_results(name, dtype):
     expect_like_torch(make_torch.CASES[name], golden(f"layer/{name}"), dtype)
+
+
+@pytest.mark.parametrize("name", ALL_CASES)
+def test_the_reference_equals_the_golden_results(name):
+    expect_like_torch(ALL_CASES[name], golden(f"layer/{name}"), "float64", run_reference)
+
+
+@pytest.mark.parametrize("name", make_torch.RAGGED_CASES)
+def test_ragged_batches_of_the_reference_equal_the_golden_results(name):
+    arrays = golden(f"ragged/{name}")
+    assert tuple(arrays["lengths"]) == make_torch.RAGGED_LENGTHS
+    expect_like_torch(make_torch.RAGGED_CASES[name], arrays, "float64", run_reference)
 
 
 @pytest.mark.parametrize("name", make_torch.LOSSES)
@@ -146,6 +187,20 @@ def test_layers_equal_torch(cell, layers, sizes, bias):
         expect_like_torch(case, arrays, "float64")
         if cell != "rnn_relu":  # whose slope may fall on either side of 0 in float32
             expect_like_torch(case, arrays, "float32")
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("cell", ["rnn_tanh", "rnn_relu", "lstm", "gru"])
+@pytest.mark.usefixtures("torch")
+def test_the_reference_equals_torch_dense_and_ragged(cell, layers, sizes, bias):
+    T, N, _, _ = sizes
+    lengths = np.random.default_rng([layers, *sizes]).integers(1, T, N, endpoint=True)
+    for ends, batch_first in product((None, tuple(lengths), (T,) * N), (False, True)):
+        case = cell, layers, "dense", batch_first
+        arrays = make_torch.run_layer(case, sizes, bias=bias, seed=layers, lengths=ends)
+        expect_like_torch(case, arrays, "float64", run_reference)
 
 
 def test_our_parameters_load_into_torch_and_give_the_same_output(torch):

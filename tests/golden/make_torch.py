@@ -1,15 +1,21 @@
-"""Write torch.npz: what PyTorch computes for layers, losses and optimisers. Made with torch 2.13.0.
+"""Write torch.npz and torch-gru.npz: what PyTorch computes for layers, losses and optimisers. Made with torch 2.13.0.
 
-    python tests/golden/make_torch.py
+    python tests/golden/make_torch.py [torch] [torch-gru]
+
+torch-gru.npz holds the GRU, and ragged batches of all layers. Another CPU rounds some last bits otherwise, so write
+only the file that is meant to change.
 
 The functions here also serve the live comparisons of test_torch.py. All inputs are numbers that float32 can hold.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
 
 PATH = Path(__file__).with_name("torch.npz")
+GRU_PATH = Path(__file__).with_name("torch-gru.npz")
+SIZES = (7, 3, 5, 6)
 OPTIMIZERS = {
     "sgd": ("SGD", {"lr": 0.1}),
     "momentum": ("SGD", {"lr": 0.05, "momentum": 0.9}),
@@ -27,15 +33,22 @@ def case_name(cell, layers, inputs, batch_first):
     return f"{cell}-{layers}-{inputs}" + ("-batch_first" if batch_first else "")
 
 
-CASES = {
-    case_name(*case): case
-    for case in [
-        (cell, layers, inputs, (layers == 2) == (inputs == "dense"))
-        for cell in ("rnn_tanh", "rnn_relu", "lstm")
-        for layers in (1, 2)
-        for inputs in ("one_hot", "dense")
-    ]
-}
+def cases(*cells):
+    return {
+        case_name(*case): case
+        for case in [
+            (cell, layers, inputs, (layers == 2) == (inputs == "dense"))
+            for cell in cells
+            for layers in (1, 2)
+            for inputs in ("one_hot", "dense")
+        ]
+    }
+
+
+CASES = cases("rnn_tanh", "rnn_relu", "lstm")
+GRU_CASES = cases("gru")
+RAGGED_CASES = {name: case for name, case in (CASES | GRU_CASES).items() if case[1] == 2 and case[2] == "dense"}
+RAGGED_LENGTHS = (4, 6, 1)  # of up to 7 steps
 
 
 def draw_x(rng, kind, shape):
@@ -46,16 +59,19 @@ def draw_x(rng, kind, shape):
     return (letters[..., None] == np.arange(shape[-1])).astype(np.float64)
 
 
-def run_layer(case, sizes, *, bias=True, seed=0, dtype="float64"):
-    """Return inputs, parameters, upstream gradients, outputs and all gradients of a PyTorch layer, by name."""
+def run_layer(case, sizes, *, bias=True, seed=0, dtype="float64", lengths=None):
+    """Return inputs, parameters, upstream gradients, outputs and all gradients of a PyTorch layer, by name.
+
+    With `lengths` the batch is packed; its padding, in `x` and in the gradient `dy`, is as random as the rest.
+    """
     import torch
 
     cell, layers, kind, batch_first = case
     T, N, inputs, H = sizes
     rng = np.random.default_rng([seed, *sizes])
     options = {"num_layers": layers, "bias": bias, "batch_first": batch_first, "dtype": getattr(torch, dtype)}
-    if cell == "lstm":
-        layer = torch.nn.LSTM(inputs, H, **options)
+    if cell in ("lstm", "gru"):
+        layer = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell](inputs, H, **options)
     else:
         layer = torch.nn.RNN(inputs, H, nonlinearity=cell.removeprefix("rnn_"), **options)
     result = {"x": draw_x(rng, kind, (N, T, inputs) if batch_first else (T, N, inputs))}
@@ -67,7 +83,14 @@ def run_layer(case, sizes, *, bias=True, seed=0, dtype="float64"):
         p.data = torch.tensor(result[f"p.{name}"], dtype=p.dtype)
     x, *state = (torch.tensor(result[n], dtype=options["dtype"], requires_grad=True) for n in result if n[:2] != "p.")
 
-    output, final = layer(x, tuple(state) if states == 2 else state[0])
+    start = tuple(state) if states == 2 else state[0]
+    if lengths is None:
+        output, final = layer(x, start)
+    else:
+        result["lengths"] = np.array(lengths)
+        packed = torch.nn.utils.rnn.pack_padded_sequence(x, torch.tensor(lengths), batch_first, enforce_sorted=False)
+        output, final = layer(packed, start)
+        output, _ = torch.nn.utils.rnn.pad_packed_sequence(output, batch_first, total_length=T)
     final = final if states == 2 else (final,)
     result["dy"] = rounded(rng.standard_normal(tuple(output.shape)))
     loss = (output * torch.tensor(result["dy"])).sum()
@@ -135,12 +158,24 @@ def run_optimizer(name, steps=10, seed=0):
     return result
 
 
+def groups_of(path):
+    """Return what a file holds, by group."""
+    if path == PATH:
+        groups = {f"layer/{name}": run_layer(case, SIZES) for name, case in CASES.items()}
+        groups |= {f"loss/{name}": run_loss(name, (3, 4, 5)) for name in LOSSES}
+        return groups | {f"optimizer/{name}": run_optimizer(name) for name in OPTIMIZERS}
+    groups = {f"layer/{name}": run_layer(case, SIZES) for name, case in GRU_CASES.items()}
+    ragged = {name: run_layer(case, SIZES, lengths=RAGGED_LENGTHS) for name, case in RAGGED_CASES.items()}
+    return groups | {f"ragged/{name}": arrays for name, arrays in ragged.items()}
+
+
 def main():
-    groups = {f"layer/{name}": run_layer(case, (7, 3, 5, 6)) for name, case in CASES.items()}
-    groups |= {f"loss/{name}": run_loss(name, (3, 4, 5)) for name in LOSSES}
-    groups |= {f"optimizer/{name}": run_optimizer(name) for name in OPTIMIZERS}
-    np.savez_compressed(PATH, **{f"{group}/{key}": a for group, arrays in groups.items() for key, a in arrays.items()})
-    print(f"{PATH}: {PATH.stat().st_size} bytes, {len(groups)} cases")
+    paths = {path.stem: path for path in (PATH, GRU_PATH)}
+    for path in [paths[name] for name in sys.argv[1:] or paths]:
+        groups = groups_of(path)
+        flat = {f"{group}/{key}": array for group, arrays in groups.items() for key, array in arrays.items()}
+        np.savez_compressed(path, **flat)
+        print(f"{path}: {path.stat().st_size} bytes, {len(groups)} cases")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,23 @@ and this is held to finite differences. `gradient_by_path` takes the sum of BPTT
 
 from fastrnn.reference.cells import CELLS, Cell
 from fastrnn.reference.elman import Elman
+from fastrnn.reference.gru import GRU, GRUBefore
 from fastrnn.reference.lstm import LSTM
 from fastrnn.reference.paths import Path, gradient_by_path
-from fastrnn.reference.sequence import Gradients, Tape, backward, forward
+from fastrnn.reference.sequence import Gradients, Tape, backward, final_state, forward
 
-__all__ = ["CELLS", "LSTM", "Cell", "Elman", "Gradients", "Path", "Tape", "backward", "forward", "gradient_by_path"]
+__all__ = [
+    "CELLS",
+    "GRU",
+    "LSTM",
+    "Cell",
+    "Elman",
+    "GRUBefore",
+    "Gradients",
+    "Path",
+    "Tape",
+    "backward",
+    "final_state",
+    "forward",
+    "gradient_by_path",
+]

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from fastrnn.reference.step import StepGradients, recurrent_part, recurrent_part_backward
+
 Array = NDArray[np.float64]
 
 
@@ -35,12 +37,17 @@ class Elman:
         self.phi = PHI[nonlinearity]
         self.slope = SLOPE[nonlinearity]
 
-    def step(self, z: Array, state: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array]:  # noqa: ARG002
-        """Return ``(h,)`` and h; the previous state acts through z alone."""
-        h = self.phi(z)
+    def step(self, x_part: Array, state: tuple[Array, ...], w: dict[str, Array]) -> tuple[tuple[Array, ...], Array]:
+        """Return ``(h,)`` and h."""
+        (h_prev,) = state
+        h = self.phi(x_part + recurrent_part(h_prev, w))
         return (h,), h
 
-    def step_backward(self, saved: Array, grad_state: tuple[Array, ...]) -> tuple[Array, tuple[Array, ...]]:
-        """Return dE/dz = dE/dh ∘ φ'(z), and nothing that goes around z."""
-        (grad_h,) = grad_state
-        return grad_h * self.slope(saved), (np.zeros_like(grad_h),)
+    def step_backward(
+        self, saved: Array, state: tuple[Array, ...], grad_state: tuple[Array, ...], w: dict[str, Array]
+    ) -> StepGradients:
+        """Return the gradients, with dE/dz = dE/dh ∘ φ'(z)."""
+        h, (h_prev,), (grad_h,) = saved, state, grad_state
+        dz = grad_h * self.slope(h)
+        grad_h_prev, recurrent = recurrent_part_backward(dz, h_prev, w)
+        return StepGradients(dz, (grad_h_prev,), recurrent)

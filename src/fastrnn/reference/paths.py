@@ -59,14 +59,14 @@ def gradient_by_path(
     def walk(node: tuple[int, int], grad_state: tuple[Array, ...], rest: tuple[tuple[int, int], ...]) -> None:
         at, t = node
         tape, w, nodes = tapes[at], layers[at], (node, *rest)
-        dz, around = cell.step_backward(tape.saved[t], grad_state)
+        step = cell.step_backward(tape.saved[t], tape.states[t], grad_state, w)
         if at == layer:
-            found.append(Path(nodes, contributions(dz, tape.x[t], tape.states[t][0], w)[parameter]))
+            found.append(Path(nodes, contributions(step, tape.x[t], w)[parameter]))
         if t > 0:
-            walk((at, t - 1), (around[0] + dz @ w["weight_hh"], *around[1:]), nodes)
+            walk((at, t - 1), step.state, nodes)
         if at > layer:
-            below = dz @ w["weight_ih"]
-            walk((at - 1, t), (below, *(np.zeros_like(below) for _ in around[1:])), nodes)
+            below = step.x_part @ w["weight_ih"]
+            walk((at - 1, t), (below, *(np.zeros_like(below) for _ in grad_state[1:])), nodes)
 
     zeros = tuple(np.zeros_like(grad_last) for _ in range(cell.states - 1))
     walk((len(layers) - 1, len(tapes[-1].x) - 1), (grad_last, *zeros), ())
