@@ -18,9 +18,6 @@ ENTRIES += [(case, Reference.name) for case in quick(1) if case.kind != "stream"
 @pytest.mark.parametrize(("case", "name"), ENTRIES, ids=lambda value: getattr(value, "name", value))
 def test_case(benchmark, case: Case, name: str) -> None:
     benchmark.group = case.name
-    reason = Reference.refuses(case)
-    if reason:
-        pytest.skip(reason)
     if name == Reference.name:
         benchmark.pedantic(Reference(case, data(case), 1).call)  # one round: it is slow
         return
