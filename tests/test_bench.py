@@ -1,16 +1,19 @@
 """The benchmark's parts: which cases there are, who is equal to the reference, how times become ratios."""
 
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from fastrnn import _kernels
 from fastrnn.bench import jobs, timing
 from fastrnn.bench.cases import CELLS, Case, full, quick
 from fastrnn.bench.contestants import CONTESTANTS, PEERS, Reference, entrants
 from fastrnn.bench.data import data
 from fastrnn.bench.equality import difference, truth
+from fastrnn.bench.peak import peak
 from fastrnn.bench.results import Result, Run, geometric_mean, ratios
 
 SHAPES = [
@@ -191,6 +194,26 @@ def test_the_peak_is_never_below_a_rate_that_was_seen():
     run.add({"kind": "peak", "threads": 1, "dtype": "float32", "rate": CASE.flops})
     run.add({"kind": "peak", "threads": 1, "dtype": "float32", "rate": 1.0})
     assert run.share(run.results[0]) == 0.5
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_peak_is_that_of_all_threads_together(monkeypatch, threads):
+    counts = []
+
+    def multiply_adds(count, dtype):
+        assert dtype == "float32"
+        counts.append(count)
+        time.sleep(1e-6 * count)
+        return 10 * count
+
+    monkeypatch.setattr(_kernels, "multiply_adds", multiply_adds, raising=False)
+    assert 0 < peak("float32", threads) < threads * 1e7
+    assert len(set(counts[-threads:])) == 1
+
+
+def test_without_the_kernel_there_is_no_peak(monkeypatch):
+    monkeypatch.delattr(_kernels, "multiply_adds", raising=False)
+    assert peak("float32", 1) is None
 
 
 def test_a_run_survives_its_file():
