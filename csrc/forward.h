@@ -15,36 +15,35 @@
 /* ---- epilogues: the cell's equations on some rows of one panel ---- */
 
 typedef struct {
-    int64_t rows, units, H;     /* units of the panel, not counting the padding */
-    int64_t z_row, z_slot;      /* from one row, one slot to the next */
-    real *z;                    /* in/out */
+    int64_t rows, units, H;      /* units of the panel, not counting the padding */
+    int64_t z_row, z_slot;       /* from one row, one slot to the next */
+    real *z;                     /* in/out */
     const real *h_prev, *c_prev; /* [rows, H], from the panel's first unit on */
-    real *h, *c;                /* likewise */
-    real *saved;                /* [rows, saves, H] likewise, or NULL */
+    real *h, *c;                 /* likewise */
+    real *saved;                 /* [rows, saves, H] likewise, or NULL */
 } forward_span;
 
 typedef void (*forward_epilogue)(const forward_span *);
 
 /* `final`: the phase that gives h; an earlier one puts z back for the next and leaves that one's input in h. */
-#define FORWARD_EPILOGUE(name, step, states, slots, saves, final)                                    \
-    static void name(const forward_span *f) {                                                        \
-        for (int64_t r = 0; r < f->rows; r++)                                                        \
-            for (int64_t j = 0; j < f->units; j += LANES) {                                          \
-                const int64_t n = f->units - j, at = r * f->H + j;                                   \
-                real *z = f->z + r * f->z_row + j;                                                   \
-                forward_unit u;                                                                      \
-                for (int s = 0; s < slots; s++) u.z[s] = load(z + s * f->z_slot);                    \
-                u.h_prev = load_n(f->h_prev + at, n);                                                \
-                if (states == 2) u.c_prev = load_n(f->c_prev + at, n);                               \
-                step(&u);                                                                            \
-                if (!(final))                                                                        \
-                    for (int s = 0; s < slots; s++) store(z + s * f->z_slot, u.z[s]);                \
-                else if (saves && f->saved)                                                          \
-                    for (int s = 0; s < saves; s++)                                                  \
-                        store_n(f->saved + (r * saves + s) * f->H + j, u.z[s], n);                   \
-                if (states == 2) store_n(f->c + at, u.c, n);                                         \
-                store_n(f->h + at, u.h, n);                                                          \
-            }                                                                                        \
+#define FORWARD_EPILOGUE(name, step, states, slots, saves, final)                                              \
+    static void name(const forward_span *f) {                                                                  \
+        for (int64_t r = 0; r < f->rows; r++)                                                                  \
+            for (int64_t j = 0; j < f->units; j += LANES) {                                                    \
+                const int64_t n = f->units - j, at = r * f->H + j;                                             \
+                real *z = f->z + r * f->z_row + j;                                                             \
+                forward_unit u;                                                                                \
+                for (int s = 0; s < slots; s++) u.z[s] = load(z + s * f->z_slot);                              \
+                u.h_prev = load_n(f->h_prev + at, n);                                                          \
+                if (states == 2) u.c_prev = load_n(f->c_prev + at, n);                                         \
+                step(&u);                                                                                      \
+                if (!(final))                                                                                  \
+                    for (int s = 0; s < slots; s++) store(z + s * f->z_slot, u.z[s]);                          \
+                else if (saves && f->saved)                                                                    \
+                    for (int s = 0; s < saves; s++) store_n(f->saved + (r * saves + s) * f->H + j, u.z[s], n); \
+                if (states == 2) store_n(f->c + at, u.c, n);                                                   \
+                store_n(f->h + at, u.h, n);                                                                    \
+            }                                                                                                  \
     }
 
 #define FORWARD_1(name, states, slots, saves) \
@@ -98,10 +97,17 @@ INLINE product window_product(fr_window window, panel q, const real *a, int64_t 
                               int64_t c_row) {
     real *to = c + window.first * q.blocks * LANES;
     return (product){
-        .a = a, .a_row = K, .a_k = 1,
-        .b = packed + window.width * q.block * LANES * K, .b_k = window.width * q.blocks * LANES,
-        .segments = 1, .length = K,
-        .c_in = to, .c_in_row = c_row, .c = to, .c_row = c_row,
+        .a = a,
+        .a_row = K,
+        .a_k = 1,
+        .b = packed + window.width * q.block * LANES * K,
+        .b_k = window.width * q.blocks * LANES,
+        .segments = 1,
+        .length = K,
+        .c_in = to,
+        .c_in_row = c_row,
+        .c = to,
+        .c_row = c_row,
     };
 }
 
@@ -132,7 +138,10 @@ INLINE forward_span span_of(const forward_run *f, step_rows step, int phase, pan
     const int64_t before = (step.before + r) * H + unit, after = (step.after + r) * H + unit;
     const int last = phase == f->cell->phases - 1;
     forward_span span = {
-        .rows = rows, .units = q.units, .H = H, .z_slot = q.blocks * LANES,
+        .rows = rows,
+        .units = q.units,
+        .H = H,
+        .z_slot = q.blocks * LANES,
         .h_prev = (const real *)args->h + before,
         .h = last ? (real *)args->h + after : f->next + r * H + unit,
         .saved = args->saved ? (real *)args->saved + (step.row + r) * f->cell->saves * H + unit : NULL,
@@ -170,10 +179,12 @@ INLINE void forward_panel(const forward_run *f, step_rows step, int phase, panel
     }
 }
 
-INLINE void forward_step(const forward_run *f, step_rows step, int backwards, real *z, fr_barrier *barrier, int waiting) {
+INLINE void forward_step(const forward_run *f, step_rows step, int backwards, real *z, fr_barrier *barrier,
+                         int waiting) {
     for (int phase = 0; phase < f->cell->phases; phase++) {
         for (int64_t i = f->first_panel; i < f->end_panel; i++)
-            forward_panel(f, step, phase, panel_at(f->panels, backwards ? f->first_panel + f->end_panel - 1 - i : i), z);
+            forward_panel(f, step, phase, panel_at(f->panels, backwards ? f->first_panel + f->end_panel - 1 - i : i),
+                          z);
         fr_barrier_wait(barrier, waiting);
     }
 }
@@ -183,7 +194,8 @@ static void forward_worker(void *context, int worker, int workers) {
     const fr_problem *p = job->p;
     const fr_rows *rows = &job->args->rows;
     const int64_t N = p->rows, T = rows->steps, chunk = hoisted(p) ? hoisted_steps(p, T) : T;
-    forward_run f = {.p = p, .cell = cell_of(p), .args = job->args, .at = parts(p), .panels = forward_panels(p), .end_row = N};
+    forward_run f = {
+        .p = p, .cell = cell_of(p), .args = job->args, .at = parts(p), .panels = forward_panels(p), .end_row = N};
     f.end_panel = f.panels.n;
     if (split_by_units(p)) {
         f.first_panel = share(f.panels.n, worker, workers), f.end_panel = share(f.panels.n, worker + 1, workers);

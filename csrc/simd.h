@@ -1,8 +1,9 @@
 /* One vector type, `vec`, of LANES elements of type `real`, and its few operations, for the ISA and the
  * element type that the compiler's command line names: FR_ISA_{BASE,AVX2,AVX512,NEON} and FR_REAL_{F32,F64}.
  *
- * + - * / work on `vec` as they stand: the intrinsic types are vector types of GCC and clang. NaN goes through every operation; min and max return their second argument
- * where the comparison is unordered, so put the constant first. if_negative looks at the sign bit alone.
+ * + - * / work on `vec` as they stand: the intrinsic types are vector types of GCC and clang. NaN goes through every
+ * operation; min and max return their second argument where the comparison is unordered, so put the constant first.
+ * if_negative looks at the sign bit alone.
  */
 #ifndef FASTRNN_SIMD_H
 #define FASTRNN_SIMD_H
@@ -176,8 +177,8 @@ INLINE vec if_negative(vec x, vec yes, vec no) { return VQ(vbslq)(VQ_SIGN(x), ye
 
 /* ---- what is the same on every ISA ---- */
 
-/* a / b for |a| <= 2 and 1 <= b <= 2, within half an ulp and a little: where division is slow, a reciprocal of 14 bits and
- * Newton's step on the quotient itself. NaN goes through. */
+/* a / b for |a| <= 2 and 1 <= b <= 2, within half an ulp and a little: where division is slow, a reciprocal of 14
+ * bits and Newton's step on the quotient itself. NaN goes through. */
 #if defined(FR_ISA_AVX512)
 INLINE vec quotient(vec a, vec b) {
     vec r = (vec)MM(rcp14)(b);

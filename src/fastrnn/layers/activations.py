@@ -93,7 +93,7 @@ class Softmax(_Elementwise):
         """Return ``(softmax(x), None)``."""
         return softmax(_as_float("x", x), axis=-1), None
 
-    def stream(self, state: State = None, batch_size: int | None = None) -> LayerStream:
+    def stream(self, state: State = None, batch_size: int | None = None) -> LayerStream:  # noqa: ARG002
         """Return the runner of any layer."""
         return ForwardStream(self, state)
 

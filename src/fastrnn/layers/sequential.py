@@ -129,12 +129,30 @@ class Sequential(Layer):
             states.append(end)
         return self._swap(array), tuple(states)
 
-    def record(self, x: ArrayLike, state: State = None) -> tuple[Array, State, Tape]:
-        """Return ``(output, states, tape)``; the output is read-only."""
+    def record(self, x: ArrayLike, state: State = None, *, reuse: Tape | None = None) -> tuple[Array, State, Tape]:
+        """Run as `forward` does, and keep what `backward` needs.
+
+        Parameters
+        ----------
+        x, state
+            As for `forward`.
+        reuse : Tape, optional
+            An earlier tape of this model whose buffers may be overwritten; it ends with this, and so does the output
+            that came with it.
+
+        Returns
+        -------
+        output, state
+            The output is read-only, as the tape may share it.
+        tape : Tape
+            For `backward`.
+        """
         array = self._time_major("x", x, self.sizes[0])
+        spare = [None] * len(self.layers) if reuse is None else self._recycle(reuse)[0]
         states, tapes = [], []
-        for layer, start in zip(self.layers, self._states(state), strict=True):
-            array, end, tape = layer.record(array, start)
+        for layer, start, old in zip(self.layers, self._states(state), spare, strict=True):
+            recycled = {"reuse": old} if isinstance(layer, Recurrent) else {}
+            array, end, tape = layer.record(array, start, **recycled)
             states.append(end)
             tapes.append(tape)
         output = read_only(self._swap(array))
@@ -143,9 +161,7 @@ class Sequential(Layer):
 
     def backward(self, tape: Tape, grad_output: ArrayLike, grad_state: State = None) -> Gradients:
         """Return the gradients of the input, the initial states and all parameters."""
-        if not isinstance(tape, Tape) or tape.layer is not self:
-            raise ValueError(f"tape: expected one that this Sequential recorded, got {tape!r:.80}")
-        tapes, shape = tape.saved
+        tapes, shape = self._own(tape)
         dy = as_real("grad_output", grad_output, self.dtype)
         expect_shape("grad_output", dy, shape)
         dy = self._swap(dy)

@@ -76,9 +76,7 @@ class ModelStream(_streams.Steps):
         self._dtype = model.dtype
         self._sizes = model.sizes
         self._lead = () if batch_size is None else (batch_size,)
-        self._runners = [
-            layer.stream(state, batch_size) for layer, state in zip(model.layers, states, strict=True)
-        ]
+        self._runners = [layer.stream(state, batch_size) for layer, state in zip(model.layers, states, strict=True)]
         self._between = [np.empty((1, *self._lead, size), self._dtype) for size in self._sizes[1:-1]]
         if all(isinstance(runner, KernelStream) for runner in self._runners):
             streams = [stream for runner in self._runners for stream in runner.streams]  # type: ignore[attr-defined]
