@@ -5,6 +5,8 @@ import os
 # OpenBLAS wakes a thread for every core even for small products; where the cores are busy with something else
 # that makes the suite ten times slower. What it computes does not change.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# The kernels' own threads too wait for each other; the tests of threads ask for them.
+os.environ.setdefault("FASTRNN_NUM_THREADS", "1")
 
 
 def pytest_report_header() -> str:

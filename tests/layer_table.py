@@ -10,6 +10,8 @@ DTYPES = ("float32", "float64")
 def recurrent(cell, *sizes, **options):
     """Return the recurrent layer of a cell in the table: ``rnn_x`` is RNN(nonlinearity="x"), ``abc`` is ABC()."""
     options.setdefault("seed", 0)
+    if cell == "gru_before":
+        return fastrnn.GRU(*sizes, reset_after=False, **options)
     if cell.startswith("rnn_"):
         return fastrnn.RNN(*sizes, nonlinearity=cell.removeprefix("rnn_"), **options)
     return getattr(fastrnn, cell.upper())(*sizes, **options)

@@ -108,7 +108,7 @@ def test_what_the_architecture_lacks(path):
     for wrong in (None, {}, {"layers": None}, {"layers": {}}, {"layers": [1]}, {"layers": ["LSTM"]}, [], "LSTM"):
         refused(path, header({**OWN, "model": wrong}), "names no layers")
     refused(path, header({**OWN, "model": {"layers": []}}))
-    for wrong in ("GRU", "Sequential", "Layer", "__init__", "", None, 1, ["LSTM"], {"LSTM": 1}):
+    for wrong in ("GRUCell", "Sequential", "Layer", "__init__", "", None, 1, ["LSTM"], {"LSTM": 1}):
         refused(path, with_layer(0, type=wrong), "layer 0 is of unknown type")
     for wrong in ("softplus", "", 1, ["sigmoid"], {"sigmoid": 1}, True):
         refused(path, header({**OWN, "link": wrong}), "unknown link")

@@ -12,8 +12,10 @@ SOURCE = ROOT / "src" / "fastrnn"
 
 # A module imports from levels below its own, and from its own package. A new module finds its place here.
 LEVELS = (
-    {"reference", "_validation", "_blas"},
-    {"_kernels", "initializers", "losses", "optimizers"},
+    {"reference", "_validation", "_blas", "_csrc"},
+    {"threads", "initializers", "losses", "optimizers"},
+    {"_kernels"},
+    {"_streams"},
     {"layers"},
     {"serialization"},
     {"trainer"},
@@ -39,7 +41,8 @@ def module_name(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts) or "fastrnn"
 
 
-MODULES = {module_name(path): path for suffix in ("py", "pyx") for path in sorted(SOURCE.rglob(f"*.{suffix}"))}
+# of a .pyx and its .pxd the former counts
+MODULES = {module_name(path): path for suffix in ("pxd", "py", "pyx") for path in sorted(SOURCE.rglob(f"*.{suffix}"))}
 
 
 def target(module, name):
@@ -63,7 +66,7 @@ def type_checking_lines(tree):
 def imports(path, *, at_run_time):
     """Return what a module imports, at its top or in functions: our modules by short name, others by full name."""
     text = path.read_text(encoding="utf-8")
-    if path.suffix == ".pyx":
+    if path.suffix in (".pyx", ".pxd"):
         found = re.findall(r"^\s*from\s+([\w.]+)\s+c?import\s+\(?\s*([\w, ]+)", text, re.M)
         pairs = [(module, name.strip()) for module, names in found for name in names.split(",")]
         pairs += [(module, "") for module in re.findall(r"^\s*c?import\s+([\w.]+)", text, re.M)]
@@ -91,7 +94,9 @@ def test_the_graph_is_there():
     assert "_kernels" in GRAPH["layers.base"]  # from fastrnn import _kernels
     assert "layers.base" in GRAPH["gradcheck"]  # from fastrnn.layers.base import …
     assert "serialization" in GRAPH["layers.sequential"]  # within a function
-    assert "_blas" in GRAPH["_kernels"]  # cimport
+    assert "_kernels" in GRAPH["_streams"]  # cimport
+    assert "_csrc" in GRAPH["_kernels"]  # of a .pxd without a .pyx
+    assert "_blas" not in GRAPH["_kernels"]  # whose multiplies are their own
     assert "layers.sequential" not in GRAPH["layers.stream"]  # for type checkers alone
     assert "layers.sequential" in imports(MODULES["layers.stream"], at_run_time=False)
     assert all(target in GRAPH[module] for module, target in EXCEPTIONS), "an exception that is not needed any more"
@@ -135,7 +140,7 @@ def test_the_reference_imports_numpy_alone():
     assert {package_of[name] for name in outside & MODULES.keys()} == {"reference"}
 
 
-@pytest.mark.parametrize(("word", "only"), [("cython_blas", "_blas.pyx"), ('extern from "fastrnn.h"', "_kernels.pyx")])
+@pytest.mark.parametrize(("word", "only"), [("cython_blas", "_blas.pyx"), ("extern from \"fastrnn.h\"", "_csrc.pxd")])
 def test_one_file_reaches_what_lies_below(word, only):
     files = [path for suffix in ("py", "pyi", "pyx", "pxd") for path in SOURCE.rglob(f"*.{suffix}")]
     assert [path.name for path in files if word in path.read_text(encoding="utf-8")] == [only]
@@ -163,8 +168,13 @@ def test_c_neither_allocates_nor_prints_nor_knows_python(path):
 
 
 @pytest.mark.parametrize("path", C_FILES, ids=lambda path: path.name)
-def test_c_keeps_no_state_between_calls(path):
-    assert not re.search(STATIC_VARIABLE, code_of(path))
+def test_c_keeps_no_state_and_no_threads_but_in_the_pool(path):
+    if path.name == "pool.c":
+        assert re.search(STATIC_VARIABLE, code_of(path))
+        assert "pthread_create" in code_of(path)
+    else:
+        assert not re.search(STATIC_VARIABLE, code_of(path))
+        assert "pthread" not in code_of(path)
 
 
 def test_the_forbidden_words_would_be_found():

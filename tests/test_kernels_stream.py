@@ -1,68 +1,91 @@
-"""A stream of one layer gives what a whole sequence gives, however it is cut; and digests see every change."""
+"""A stream of one layer gives the bits of a whole sequence, however it is cut; and digests see every change."""
 
 import numpy as np
 import pytest
 
+import fastrnn
 from fastrnn import _kernels
-from kernel_cases import DTYPES, WEIGHTS, Shape, cast, expect_equal, problem
+from fastrnn._streams import Stream
+from kernel_cases import DTYPES, WEIGHTS, Shape, cast, expect_equal, expect_same_bits, forward, outputs, problem
 
-# the last one is BLAS's, on every ISA; see csrc/sequence.h
-SHAPES = [Shape(90, 1, 5, 7), Shape(40, 3, 2, 9), Shape(20, 1, 3, 161), Shape(12, 33, 4, 130)]
+# One row and a few (hoisted), fused, and rows enough that threads share them out; T beyond blocks of 64 steps.
+SHAPES = [Shape(150, 1, 5, 7), Shape(90, 3, 2, 9), Shape(20, 1, 3, 161), Shape(66, 9, 4, 20), Shape(12, 33, 4, 130)]
 CHUNKS = {
     "steps": [1],
     "uneven": [1, 2, 3, 5, 7, 11],
-    "blocks": [4],
-    "beyond blocks": [9],
     "whole": [1000],
     "empty": [0, 6],
+    "blocks": [64],
+    "beyond blocks": [65, 63, 1],
 }
 
 
-def stream_of(cell, a, isa=None, block=4):
-    return _kernels.Stream(cell, a["h_0"], a["c_0"], *(a[name] for name in WEIGHTS), block=block, isa=isa)
+def stream_of(cell, a, isa=None):
+    return Stream(cell, a["h_0"], a["c_0"], *(a[name] for name in WEIGHTS), isa=isa)
 
 
-@pytest.mark.parametrize("chunks", CHUNKS.values(), ids=CHUNKS)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("isa", _kernels.ISAS)
-@pytest.mark.parametrize("cell", _kernels.CELLS)
-def test_a_stream_equals_the_sequence_however_it_is_cut(cell, isa, dtype, shape, chunks):
-    a, true = problem(cell, shape, True)
-    a = cast(a, dtype)
-    stream = stream_of(cell, a, isa)
-    out = np.full(true["output"].shape, np.nan, dtype)
+def run_in_chunks(stream, x, out, chunks):
     at = turn = 0
-    while at < shape.T:
+    while at < len(x):
         end = at + chunks[turn % len(chunks)]
-        stream.run(a["x"][at:end], out[at:end])
+        stream.run(x[at:end], out[at:end])
         at, turn = end, turn + 1
     h, c = stream.state
     got = {"output": out, "h_n": h}
-    if c is not None:
-        got["c_n"] = c
-    expect_equal(got, {name: true[name] for name in got}, dtype, shape)
-    assert (c is None) == (_kernels.CELLS[cell].states == 1)
+    return got if c is None else got | {"c_n": c}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("isa", _kernels.ISAS)
+@pytest.mark.parametrize("cell", _kernels.CELLS)
+def test_a_stream_gives_the_bits_of_the_sequence_however_it_is_cut(cell, isa, dtype):
+    for shape in SHAPES:
+        a = cast(problem(cell, shape, True)[0], dtype)
+        whole = outputs(a, forward(cell, a, isa))
+        for chunks in CHUNKS.values():
+            out = np.full((shape.T, shape.N, shape.H), np.nan, dtype)
+            got = run_in_chunks(stream_of(cell, a, isa), a["x"], out, chunks)
+            assert ("c_n" in got) == (_kernels.CELLS[cell].states == 2)
+            expect_same_bits(got, {name: whole[name] for name in got})
+
+
+@pytest.mark.parametrize("cell", _kernels.CELLS)
+def test_a_stream_of_a_large_layer_gives_the_same_bits_on_any_number_of_threads(cell):
+    shape = Shape(70, 17, 40, 200)  # 20 MFLOP and more a step and thread: worth waking them
+    a = cast(problem(cell, shape, True)[0], "float32")
+    whole = outputs(a, forward(cell, a))
+    for threads in (1, 2, 4):
+        with fastrnn.num_threads(threads):
+            stream = stream_of(cell, a)
+        got = run_in_chunks(stream, a["x"], np.empty((shape.T, shape.N, shape.H), np.float32), [67])
+        expect_same_bits(got, {name: whole[name] for name in got})
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)  # packed weights are copies anyway; BLAS reads the snapshot
 @pytest.mark.parametrize("cell", _kernels.CELLS)
-def test_a_stream_keeps_a_snapshot_and_gives_copies(cell, shape, bias):
-    a, true = problem(cell, shape, bias)
+def test_a_stream_keeps_a_snapshot_and_gives_copies(cell, bias):
+    for shape in SHAPES:
+        a, true = problem(cell, shape, bias)
+        a = {name: None if array is None else array.copy() for name, array in a.items()}
+        stream = stream_of(cell, a)
+        for part in stream.state:
+            if part is not None:
+                part[...] = np.nan
+        for name in ("h_0", "c_0", *WEIGHTS):
+            if a[name] is not None:
+                a[name][...] = np.nan
+        out = np.empty_like(true["output"])
+        stream.run(a["x"], out)
+        expect_equal({"output": out}, {"output": true["output"]}, "float64", shape)
+
+
+@pytest.mark.parametrize("cell", _kernels.CELLS)
+def test_a_stream_leaves_the_state_that_it_starts_from_alone(cell):
+    a = cast(problem(cell, SHAPES[1], True)[0], "float32")
     a = {name: None if array is None else array.copy() for name, array in a.items()}
     start = {name: a[name].copy() for name in ("h_0", "c_0") if a[name] is not None}
-    stream = stream_of(cell, a, block=64)
-    for part in stream.state:
-        if part is not None:
-            part[...] = np.nan
-    for name in WEIGHTS[: 4 if bias else 2]:
-        a[name][...] = np.nan
-    out = np.empty_like(true["output"])
-    stream.run(a["x"], out)
-    expect_equal({"output": out}, {"output": true["output"]}, "float64", shape)
-    for name, array in start.items():
-        np.testing.assert_array_equal(a[name], array)
+    stream_of(cell, a).run(a["x"], np.empty((*a["x"].shape[:2], 9), np.float32))
+    expect_same_bits({name: a[name] for name in start}, start)
 
 
 @pytest.mark.parametrize("cell", _kernels.CELLS)

@@ -47,6 +47,29 @@ def test_defaults(cell):
     assert (layer.num_layers, layer.bias, layer.batch_first, layer.dtype) == (1, True, False, np.float32)
 
 
+def test_the_gru_has_two_conventions_that_differ_by_what_the_reset_gate_resets():
+    rng = np.random.default_rng(9)
+    assert (fastrnn.GRU(3, 5).reset_after, fastrnn.GRU(3, 5).cell) == (True, "gru")
+    assert fastrnn.GRU(3, 5, reset_after=False).cell == "gru_before"
+    with pytest.raises(TypeError, match=r"^reset_after: expected True or False, got 1"):
+        fastrnn.GRU(3, 5, reset_after=1)
+    after, before = (randomise(fastrnn.GRU(3, 5, reset_after=flag), rng) for flag in (True, False))
+    before.load_state_dict(after.state_dict())
+    x = rng.standard_normal((4, 2, 3))
+    assert np.abs(after(x)[0] - before(x)[0]).max() > 1e-3
+    # With the reset gate wide open, r = 1, both are the same function.
+    for layer in (after, before):
+        layer.parameters()["bias_ih_l0"][:5] = 40.0
+    np.testing.assert_allclose(after(x)[0], before(x)[0], rtol=0, atol=1e-6)
+    # And with it shut, r = 0, what differs is whether the recurrent bias of n counts.
+    for layer in (after, before):
+        layer.parameters()["bias_ih_l0"][:5] = -200.0
+    assert np.abs(after(x)[0] - before(x)[0]).max() > 1e-3
+    for layer in (after, before):
+        layer.parameters()["bias_hh_l0"][10:] = 0.0
+    np.testing.assert_allclose(after(x)[0], before(x)[0], rtol=0, atol=1e-6)
+
+
 def test_elman_is_another_name_of_rnn():
     assert fastrnn.Elman is fastrnn.RNN
 
@@ -93,14 +116,12 @@ def test_two_halves_with_the_state_handed_over_are_the_whole(cell):
 
     first, middle, tape1 = layer.record(x[:4], start)
     second, last, tape2 = layer.record(x[4:], middle)
-    close(np.concatenate([first, second]), output)
-    for a, b in zip(parts(last), parts(final), strict=True):
-        close(a, b)
+    assert same_bits(np.concatenate([first, second]), output)
+    assert same_bits(last, final)
     late = layer.backward(tape2, dy[4:], end)
     early = layer.backward(tape1, dy[:4], late.state)
-    close(np.concatenate([early.x, late.x]), whole.x)
-    for a, b in zip(parts(early.state), parts(whole.state), strict=True):
-        close(a, b)
+    assert same_bits(np.concatenate([early.x, late.x]), whole.x)
+    assert same_bits(early.state, whole.state)
     for name, grad in whole.parameters.items():
         close(early.parameters[name] + late.parameters[name], grad)
 
@@ -199,7 +220,7 @@ def test_no_step_is_an_error(cell, shape):
             call(np.empty(shape))
 
 
-@pytest.mark.parametrize(("rows", "hidden"), [(3, 6), (9, 100)])  # the kernels' own multiply, and BLAS
+@pytest.mark.parametrize(("rows", "hidden"), [(3, 6), (9, 100)])
 @pytest.mark.parametrize("cell", CELLS)
 def test_many_threads_on_one_layer_give_the_bits_of_one(cell, rows, hidden):
     rng = np.random.default_rng(7)
@@ -217,11 +238,11 @@ def test_many_threads_on_one_layer_give_the_bits_of_one(cell, rows, hidden):
             assert all(map(same_bits, ours, theirs))
 
 
-@pytest.mark.parametrize("cell", ["rnn_tanh", "rnn_relu", "lstm"])
+@pytest.mark.parametrize("cell", ["rnn_tanh", "rnn_relu", "lstm", "gru"])
 @pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bias": False}, {"batch_first": True}])
 def test_names_layouts_and_values_are_pytorchs(cell, options):
     torch = pytest.importorskip("torch")
-    kind = {"lstm": torch.nn.LSTM}.get(cell, torch.nn.RNN)
+    kind = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}.get(cell, torch.nn.RNN)
     extra = {"nonlinearity": cell.removeprefix("rnn_")} if kind is torch.nn.RNN else {}
     theirs = kind(3, 5, dtype=torch.float64, **options, **extra)
     ours = recurrent(cell, 3, 5, dtype="float64", **options)

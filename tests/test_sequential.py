@@ -34,7 +34,7 @@ def test_samples_come_first():
     for output in (model(x), model.predict(x), model.forward(x)[0], model.record(x)[0]):
         assert same_bits(output, expected)
     for i in range(4):  # one sequence without a batch axis
-        # another number of rows may take another multiply: the bound of a few float32 roundings over 6 steps
+        # Linear's BLAS may multiply another number of rows otherwise: a few float32 roundings
         np.testing.assert_allclose(model(x[i]), expected[i], atol=5e-6)
         assert same_bits(model(x[i]), by_hand(model, x[i]))
 

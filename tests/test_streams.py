@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import fastrnn
-from fastrnn import _kernels
 from layer_table import CELLS, DTYPES, parts, recurrent, same_bits
 
 
@@ -22,37 +21,36 @@ def data(steps, dtype="float32"):
 
 
 def close(got, whole, steps, hidden):
-    """Hold two orders of summation to eps · √(T·H) · scale, with a factor 8 for the gates and the layers above."""
+    """Hold two orders of summation, which Linear has, to eps · √(T·H) · scale, with a factor 8 for the layers above."""
     bound = 8 * np.finfo(whole.dtype).eps * np.sqrt(steps * hidden) * max(1, np.abs(whole).max())
     np.testing.assert_allclose(got, whole, rtol=0, atol=bound)
 
 
-WIDE = 520  # beyond what the kernels multiply themselves for one row; see multiplies_are_small in csrc/sequence.h
+WIDE = 520
 CHUNKS = [[1] * 150, [150], [1, 2, 3, 64, 65, 15], [0, 70, 0, 80], [128, 22], [63, 1, 64, 1, 21]]
 
 
+def in_chunks(stream, x, chunks):
+    got, at = [], 0
+    for size in chunks:
+        block = x[at : at + size]
+        got.append(stream.step(block[0])[None] if size == 1 else stream.run(block))
+        at += size
+        assert stream.steps == at
+    return np.concatenate(got)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("hidden", [5, 16, 33])
+@pytest.mark.parametrize("hidden", [5, 33, 130])
 @pytest.mark.parametrize("cell", CELLS)
 def test_any_mix_of_steps_and_blocks_is_the_whole(cell, hidden, dtype):
-    m, x = model(cell, hidden, dtype), data(150, dtype)
+    x = data(150, dtype)
+    m = fastrnn.Sequential(recurrent(cell, 3, hidden, 2, dtype=dtype), fastrnn.Tanh())
     whole = m(x)
     for chunks in CHUNKS:
-        stream, got, at = m.stream(), [], 0
-        for size in chunks:
-            block = x[at : at + size]
-            got.append(stream.step(block[0])[None] if size == 1 else stream.run(block))
-            at += size
-            assert stream.steps == at
-        close(np.concatenate(got), whole, 150, hidden)
-
-
-@pytest.mark.parametrize("cell", CELLS)
-def test_a_wide_layer_too_whose_multiplies_run_on_blas(cell):
-    m, x = model(cell, WIDE, layers=1), data(70)
-    stream = m.stream()
-    got = np.concatenate([stream.run(x[:66]), [stream.step(x[66])], stream.run(x[67:])])
-    close(got, m(x), 70, WIDE)
+        assert same_bits(in_chunks(m.stream(), x, chunks), whole)
+    with_linear = model(cell, hidden, dtype)
+    close(in_chunks(with_linear.stream(), x, CHUNKS[2]), with_linear(x), 150, hidden)
 
 
 def test_step_writes_to_out_and_returns_it():
@@ -79,7 +77,7 @@ def test_run_writes_to_out_and_returns_it():
     assert not part[80:].any()
 
 
-@pytest.mark.parametrize("hidden", [5, WIDE])  # packed weights, and weights that BLAS reads as they are
+@pytest.mark.parametrize("hidden", [5, WIDE])
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_running_stream_does_not_see_training(cell, hidden):
     m, x = model(cell, hidden, layers=1), data(12)
@@ -191,15 +189,3 @@ def test_a_stream_of_a_model_without_recurrence():
     x = data(5)
     stream = m.stream()
     np.testing.assert_allclose([stream.step(x_t) for x_t in x], m(x), atol=1e-6)
-
-
-def test_every_isa_streams_what_it_runs():
-    layer, x = recurrent("lstm", 3, 5), data(70)
-    h_0, c_0 = np.zeros((1, 5), np.float32), np.zeros((1, 5), np.float32)
-    weights = list(layer.parameters().values())
-    for isa in _kernels.ISAS:
-        h, _, _ = _kernels.forward("lstm", x[:, None], h_0, c_0, *weights, record=False, isa=isa)
-        stream, out = _kernels.Stream("lstm", h_0, c_0, *weights, isa=isa), np.empty((70, 1, 5), np.float32)
-        stream.run(x[:, None], out)
-        close(out, h[1:], 70, 5)
-        np.testing.assert_array_equal(stream.state[0], out[-1])

@@ -9,11 +9,12 @@ import fastrnn
 from fastrnn import reference
 from fastrnn.losses import LOSSES
 from golden import make_torch
+from layer_table import recurrent
 
 FLAT = {key: array for path in (make_torch.PATH, make_torch.GRU_PATH) for key, array in np.load(path).items()}
 
 
-ALL_CASES = make_torch.CASES | make_torch.GRU_CASES  # the layers have no GRU
+ALL_CASES = make_torch.CASES | make_torch.GRU_CASES
 
 
 def golden(group):
@@ -37,13 +38,11 @@ def run_fastrnn(case, given, dtype):
         "dtype": dtype,
     }
     inputs, H = given["x"].shape[-1], given["state.0"].shape[-1]
-    if cell == "lstm":
-        layer = fastrnn.LSTM(inputs, H, **options)
-    else:
-        layer = fastrnn.RNN(inputs, H, nonlinearity=cell.removeprefix("rnn_"), **options)
+    layer = recurrent(cell, inputs, H, **options)
     layer.load_state_dict(parameters)
-    output, final, tape = layer.record(given["x"], as_state(given, "state"))
-    plain, plain_final = layer(given["x"], as_state(given, "state"))
+    lengths = given.get("lengths")
+    output, final, tape = layer.record(given["x"], as_state(given, "state"), lengths=lengths)
+    plain, plain_final = layer(given["x"], as_state(given, "state"), lengths=lengths)
     np.testing.assert_array_equal(plain, output)
     np.testing.assert_array_equal(plain_final, final)
     grads = layer.backward(tape, given["dy"], as_state(given, "dstate"))
@@ -133,9 +132,9 @@ def test_the_golden_files_hold_every_case_and_are_small():
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("name", make_torch.CASES)
+@pytest.mark.parametrize("name", ALL_CASES)
 def test_layers_equal_the_golden_results(name, dtype):
-    expect_like_torch(make_torch.CASES[name], golden(f"layer/{name}"), dtype)
+    expect_like_torch(ALL_CASES[name], golden(f"layer/{name}"), dtype)
 
 
 @pytest.mark.parametrize("name", ALL_CASES)
@@ -144,10 +143,12 @@ def test_the_reference_equals_the_golden_results(name):
 
 
 @pytest.mark.parametrize("name", make_torch.RAGGED_CASES)
-def test_ragged_batches_of_the_reference_equal_the_golden_results(name):
-    arrays = golden(f"ragged/{name}")
+def test_ragged_batches_equal_the_golden_results(name):
+    case, arrays = make_torch.RAGGED_CASES[name], golden(f"ragged/{name}")
     assert tuple(arrays["lengths"]) == make_torch.RAGGED_LENGTHS
-    expect_like_torch(make_torch.RAGGED_CASES[name], arrays, "float64", run_reference)
+    expect_like_torch(case, arrays, "float64", run_reference)
+    expect_like_torch(case, arrays, "float64")
+    expect_like_torch(case, arrays, "float32")
 
 
 @pytest.mark.parametrize("name", make_torch.LOSSES)
@@ -178,7 +179,7 @@ SIZES = [(1, 1, 1, 1), (5, 1, 3, 17), (4, 9, 7, 65), (70, 4, 5, 8), (3, 3, 2, 16
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 @pytest.mark.parametrize("layers", [1, 2, 3])
-@pytest.mark.parametrize("cell", ["rnn_tanh", "rnn_relu", "lstm"])
+@pytest.mark.parametrize("cell", ["rnn_tanh", "rnn_relu", "lstm", "gru"])
 @pytest.mark.usefixtures("torch")
 def test_layers_equal_torch(cell, layers, sizes, bias):
     for kind, batch_first in product(("dense", "one_hot"), (False, True)):
@@ -194,18 +195,20 @@ def test_layers_equal_torch(cell, layers, sizes, bias):
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("cell", ["rnn_tanh", "rnn_relu", "lstm", "gru"])
 @pytest.mark.usefixtures("torch")
-def test_the_reference_equals_torch_dense_and_ragged(cell, layers, sizes, bias):
+def test_the_reference_equals_torch_and_ragged_batches_do(cell, layers, sizes, bias):
     T, N, _, _ = sizes
     lengths = np.random.default_rng([layers, *sizes]).integers(1, T, N, endpoint=True)
     for ends, batch_first in product((None, tuple(lengths), (T,) * N), (False, True)):
         case = cell, layers, "dense", batch_first
         arrays = make_torch.run_layer(case, sizes, bias=bias, seed=layers, lengths=ends)
         expect_like_torch(case, arrays, "float64", run_reference)
+        if ends is not None:
+            expect_like_torch(case, arrays, "float64")
 
 
 def test_our_parameters_load_into_torch_and_give_the_same_output(torch):
     x = np.random.default_rng(0).standard_normal((6, 2, 3))
-    for name in ("RNN", "LSTM"):
+    for name in ("RNN", "LSTM", "GRU"):
         ours = getattr(fastrnn, name)(3, 4, num_layers=2, dtype="float64", seed=1)
         theirs = getattr(torch.nn, name)(3, 4, num_layers=2, dtype=torch.float64)
         theirs.load_state_dict({key: torch.tensor(value) for key, value in ours.state_dict().items()})
