@@ -173,6 +173,26 @@ cdef class Reals:
             _spare.append(self.memory)
 
 
+def borrow(shape, dtype):
+    """Return an array, not initialised, in memory that is kept between calls; hand it to `give_back` after use."""
+    bytes = int(np.prod(shape)) * dtype.itemsize
+    try:
+        memory = _spare.pop()
+    except IndexError:
+        memory = None
+    if memory is None or memory.nbytes < bytes:
+        memory = np.empty(bytes, dtype=np.uint8)
+    return memory[:bytes].view(dtype).reshape(shape)
+
+
+def give_back(array):
+    """Let others have the memory of an array that `borrow` returned and nobody uses any more."""
+    while array.base is not None:
+        array = array.base
+    if array.nbytes <= KEPT and len(_spare) < 4:
+        _spare.append(array)
+
+
 cdef class Buffer:
     """A C-contiguous buffer of reals of a known type, held while C reads or writes it."""
 

@@ -5,6 +5,7 @@ T steps, N rows (sequences), I inputs, H hidden units, G gates, L layers.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +29,12 @@ from fastrnn.layers.ragged import Dense, Ragged, checked_lengths
 from fastrnn.layers.stream import KernelStream, LayerStream
 
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+@cache
+def _names(k: int) -> tuple[str, ...]:
+    """Return the names of the parameters of layer k."""
+    return tuple(f"{name}_l{k}" for name in NAMES)
 
 
 class _LayerTape(NamedTuple):
@@ -104,7 +111,7 @@ class Recurrent(Layer):
 
     def _layer_parameters(self, k: int) -> list[Array | None]:
         """Return weight_ih, weight_hh, bias_ih, bias_hh of layer k; None for missing biases."""
-        return [self._parameters.get(f"{name}_l{k}") for name in NAMES]
+        return [self._parameters.get(name) for name in _names(k)]
 
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
@@ -204,8 +211,11 @@ class Recurrent(Layer):
         sequence, unbatched = self._sequence(x)
         batch = self._batch(sequence, lengths, unbatched)
         states = self._states("{}_0", state, batch.rows, unbatched)
-        rows, final, _ = self._run(batch, batch.pack(sequence), states)
-        return self._output(batch.unpack(rows), unbatched), self._state(final, unbatched)
+        packed = batch.pack(sequence, batch.borrow(batch.total, self.input_size, self.dtype))
+        rows, final, _ = self._run(batch, packed, states)
+        output = batch.unpack(rows)
+        batch.give_back()
+        return self._output(output, unbatched), self._state(final, unbatched)
 
     def record(
         self, x: ArrayLike, state: State = None, *, lengths: ArrayLike | None = None, reuse: Tape | None = None
@@ -279,7 +289,10 @@ class Recurrent(Layer):
             info = _kernels.CELLS[self.cell]
             saved = np.empty((0, info.saves, self.hidden_size), self.dtype) if info.saves and record else None
             return h_0, c_0, saved
-        reuse = (None, None, None) if spare is None else (spare.h, spare.c, spare.saved)
+        if record:
+            reuse = (None, None, None) if spare is None else (spare.h, spare.c, spare.saved)
+        else:
+            reuse = (batch.borrow(batch.rows + batch.total, self.hidden_size, self.dtype), None, None)
         return _kernels.FORWARD[self.dtype](
             self.cell, x, h_0, c_0, *self._layer_parameters(k), record=record, counts=batch.counts, reuse=reuse
         )
@@ -320,7 +333,7 @@ class Recurrent(Layer):
             dy, starts, dw = self._layer_backward(k, batch, tapes[k], dy, dh_n, dc_n[0] if dc_n else None)
             for part, start in zip(grad_states, starts, strict=False):
                 part[k] = batch.unsort(start)
-            grads |= {f"{name}_l{k}": grad for name, grad in zip(NAMES, dw, strict=True) if grad is not None}
+            grads |= {name: grad for name, grad in zip(_names(k), dw, strict=True) if grad is not None}
         ordered = {name: grads[name] for name in self._parameters}
         return Gradients(self._output(batch.unpack(dy), unbatched), self._state(grad_states, unbatched), ordered)
 
