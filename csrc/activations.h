@@ -24,59 +24,69 @@
 #define TANH_FLAT 20.0
 #endif
 
-/* x = n·ln 2 + r with integer n and |r| <= ln(2)/2; n comes as an integer vector, e^r - 1 as a value. */
+/* x = n·ln 2 + r with integer n and |r| <= ln(2)/2 */
 typedef struct {
-    ivec n;
-    vec expm1_r;
+    vec shifted; /* n + ROUNDER: n stands in the low bits */
+    vec n;
+    vec expm1_r; /* e^r - 1 */
 } reduced;
+
+/* Pairs of terms, not one chain from the top: in a recurrent network the next step waits for this one. */
+#define PAIR(r, low, high) fma_(splat((real)(high)), r, splat((real)(low)))
 
 INLINE reduced reduce(vec x) {
     const vec shifted = fma_(x, splat((real)1.4426950408889634), splat((real)ROUNDER)); /* x / ln 2, rounded */
     const vec n = shifted - splat((real)ROUNDER);
     const vec r = fma_(n, splat((real)-LN2_LOW), fma_(n, splat((real)-LN2_HIGH), x));
     /* e^r - 1 = r + r²·(1/2! + r/3! + r²/4! + ...), cut where the rest is under half an ulp */
+    const vec r2 = r * r, r4 = r2 * r2;
+    vec p = fma_(r2, PAIR(r, 1.0 / 24, 1.0 / 120), PAIR(r, 1.0 / 2, 1.0 / 6));
 #if defined(FR_REAL_F32)
-    vec p = splat((real)(1.0 / 5040));
+    p = fma_(r4, PAIR(r, 1.0 / 720, 1.0 / 5040), p);
 #else
-    vec p = splat(1.0 / 6227020800);
-    p = fma_(p, r, splat(1.0 / 479001600));
-    p = fma_(p, r, splat(1.0 / 39916800));
-    p = fma_(p, r, splat(1.0 / 3628800));
-    p = fma_(p, r, splat(1.0 / 362880));
-    p = fma_(p, r, splat(1.0 / 40320));
-    p = fma_(p, r, splat(1.0 / 5040));
+    const vec middle = fma_(r2, PAIR(r, 1.0 / 40320, 1.0 / 362880), PAIR(r, 1.0 / 720, 1.0 / 5040));
+    const vec high = fma_(r2, splat(1.0 / 479001600 / 13 / 14), PAIR(r, 1.0 / 479001600, 1.0 / 6227020800));
+    const vec top = fma_(r2, high, PAIR(r, 1.0 / 3628800, 1.0 / 39916800));
+    p = fma_(r4, fma_(r4, top, middle), p);
 #endif
-    p = fma_(p, r, splat((real)(1.0 / 720)));
-    p = fma_(p, r, splat((real)(1.0 / 120)));
-    p = fma_(p, r, splat((real)(1.0 / 24)));
-    p = fma_(p, r, splat((real)(1.0 / 6)));
-    p = fma_(p, r, splat((real)0.5));
-    return (reduced){.n = to_bits(shifted) - to_bits(splat((real)ROUNDER)), .expm1_r = fma_(p, r * r, r)};
+    return (reduced){.shifted = shifted, .n = n, .expm1_r = fma_(p, r2, r)};
 }
 
-/* 2^n for n within the exponents of normal numbers */
-INLINE vec power_of_two(ivec n) { return from_bits((ivec)((uvec)(n + EXPONENT_BIAS) << MANTISSA_BITS)); }
+#if defined(FR_ISA_AVX512)
+INLINE vec power_of_two(reduced a) { return scale_(splat(1), a.n); }
+INLINE vec scaled(vec x, reduced a) { return scale_(x, a.n); } /* x·2^n */
+#else
+/* 2^n, within the exponents of normal numbers */
+INLINE vec power_of_two(reduced a) {
+    return from_bits((ivec)(((uvec)to_bits(a.shifted) << MANTISSA_BITS) + (uvec)to_bits(splat(1))));
+}
+/* x·2^n, in two steps: 2^n itself may be subnormal or infinite */
+INLINE vec scaled(vec x, reduced a) {
+    const ivec n = to_bits(a.shifted) - to_bits(splat((real)ROUNDER)), half = n >> 1;
+    const ivec one = to_bits(splat(1));
+    return x * from_bits((half << MANTISSA_BITS) + one) * from_bits(((n - half) << MANTISSA_BITS) + one);
+}
+#endif
 
 /* e^x, within 1.1 ulp */
 INLINE vec exp_(vec x) {
     const reduced a = reduce(min_(splat((real)EXP_HIGHEST), max_(splat((real)EXP_LOWEST), x)));
-    const ivec half = a.n >> 1; /* 2^n itself may be subnormal or infinite: scale in two steps */
-    return (a.expm1_r + splat(1)) * power_of_two(half) * power_of_two(a.n - half);
+    return scaled(a.expm1_r + splat(1), a);
 }
 
 /* tanh x = -E / (E + 2) with E = e^(-2|x|) - 1, and the sign of x: no cancellation near 0. Within 2.7 ulp. */
 INLINE vec tanh_(vec x) {
-    const vec u = max_(splat((real)(-2 * TANH_FLAT)), splat(-2) * abs_(x));
-    const reduced a = reduce(u);
-    const vec power = power_of_two(a.n);
-    const vec e = fma_(power, a.expm1_r, power - splat(1));
-    return with_sign(abs_(e / (e + splat(2))), x);
+    const reduced a = reduce(max_(splat((real)(-2 * TANH_FLAT)), splat(-2) * abs_(x)));
+    const vec power = power_of_two(a);
+    const vec e = fma_(power, a.expm1_r, power - splat(1)), e_2 = fma_(power, a.expm1_r, power + splat(1));
+    return with_sign(abs_(quotient(e, e_2)), x);
 }
 
 /* sigmoid x = 1 / (1 + e^-x) = e^x / (1 + e^x): whichever has the exponential of -|x|. Within 2.5 ulp. */
 INLINE vec sigmoid_(vec x) {
-    const vec e = exp_(splat(0) - abs_(x));
-    return if_negative(x, e, splat(1)) / (splat(1) + e);
+    const reduced a = reduce(max_(splat((real)EXP_LOWEST), splat(0) - abs_(x)));
+    const vec e = scaled(a.expm1_r + splat(1), a);
+    return quotient(if_negative(x, e, splat(1)), splat(1) + e);
 }
 
 INLINE vec relu_(vec x) { return max_(splat(0), x); }

@@ -17,44 +17,44 @@
 
 typedef struct {
     int64_t rows, units, H;
-    int64_t dz_block, dz_slot;     /* from one block, one slot to the next in dz; rows are LANES apart */
-    int64_t padded;                /* from one row to the next in dh and d_input */
-    const real *saved;             /* [rows, saves, H] */
-    const real *h, *h_prev;        /* [rows, H] */
-    const real *c, *c_prev;        /* [rows, H] */
-    const real *dy;                /* [rows, H]: dE/dh_t from outside */
-    const real *d_input;           /* [rows, padded] */
-    real *dh;                      /* [rows, padded] in/out */
-    real *dc;                      /* [rows, H] in/out */
-    real *input;                   /* [rows, H] out: what the second multiply took; phase 1 of 2 */
-    real *dz;                      /* out */
+    int64_t dz_block, dz_slot; /* from one block, one slot to the next in dz; rows are LANES apart */
+    int64_t padded;            /* from one row to the next in dh and d_input */
+    const real *saved;         /* [rows, saves, H] */
+    const real *h, *h_prev;    /* [rows, H] */
+    const real *c, *c_prev;    /* [rows, H] */
+    const real *dy;            /* [rows, H]: dE/dh_t from outside */
+    const real *d_input;       /* [rows, padded] */
+    real *dh;                  /* [rows, padded] in/out */
+    real *dc;                  /* [rows, H] in/out */
+    real *input;               /* [rows, H] out: what the second multiply took; phase 1 of 2 */
+    real *dz;                  /* out */
 } backward_span;
 
 typedef void (*backward_epilogue)(const backward_span *);
 
 /* `final`: the phase that gave h; the one before it only adds to dh and writes the last slot of dz. */
-#define BACKWARD_EPILOGUE(name, step, states, slots, saves, final)                                      \
-    static void name(const backward_span *f) {                                                          \
-        for (int64_t j = 0; j < f->units; j += LANES)                                                   \
-            for (int64_t r = 0; r < f->rows; r++) {                                                     \
-                const int64_t n = f->units - j, at = r * f->H + j;                                      \
-                real *dz = f->dz + j / LANES * f->dz_block + r * LANES, *dh = f->dh + r * f->padded + j; \
-                backward_unit u;                                                                        \
+#define BACKWARD_EPILOGUE(name, step, states, slots, saves, final)                                             \
+    static void name(const backward_span *f) {                                                                 \
+        for (int64_t j = 0; j < f->units; j += LANES)                                                          \
+            for (int64_t r = 0; r < f->rows; r++) {                                                            \
+                const int64_t n = f->units - j, at = r * f->H + j;                                             \
+                real *dz = f->dz + j / LANES * f->dz_block + r * LANES, *dh = f->dh + r * f->padded + j;       \
+                backward_unit u;                                                                               \
                 for (int s = 0; s < saves; s++) u.saved[s] = load_n(f->saved + (r * saves + s) * f->H + j, n); \
-                u.h = load_n(f->h + at, n), u.h_prev = load_n(f->h_prev + at, n);                       \
-                if (states == 2) u.c = load_n(f->c + at, n), u.c_prev = load_n(f->c_prev + at, n);      \
-                if (states == 2) u.dc = load_n(f->dc + at, n);                                          \
-                u.dh = load(dh);                                                                        \
-                if (final)                                                                              \
-                    u.dh += load_n(f->dy + at, n);                                                      \
-                else                                                                                    \
-                    u.d_input = load(f->d_input + r * f->padded + j);                                   \
-                step(&u);                                                                               \
-                for (int s = (final) ? 0 : slots - 1; s < slots; s++) store(dz + s * f->dz_slot, u.dz[s]); \
-                store(dh, u.dh);                                                                        \
-                if (states == 2) store_n(f->dc + at, u.dc, n);                                          \
-                if (!(final)) store_n(f->input + at, u.h, n);                                           \
-            }                                                                                           \
+                u.h = load_n(f->h + at, n), u.h_prev = load_n(f->h_prev + at, n);                              \
+                if (states == 2) u.c = load_n(f->c + at, n), u.c_prev = load_n(f->c_prev + at, n);             \
+                if (states == 2) u.dc = load_n(f->dc + at, n);                                                 \
+                u.dh = load(dh);                                                                               \
+                if (final)                                                                                     \
+                    u.dh += load_n(f->dy + at, n);                                                             \
+                else                                                                                           \
+                    u.d_input = load(f->d_input + r * f->padded + j);                                          \
+                step(&u);                                                                                      \
+                for (int s = (final) ? 0 : slots - 1; s < slots; s++) store(dz + s * f->dz_slot, u.dz[s]);     \
+                store(dh, u.dh);                                                                               \
+                if (states == 2) store_n(f->dc + at, u.dc, n);                                                 \
+                if (!(final)) store_n(f->input + at, u.h, n);                                                  \
+            }                                                                                                  \
     }
 
 #define BACKWARD_1(name, states, slots, saves) \
@@ -62,7 +62,8 @@ typedef void (*backward_epilogue)(const backward_span *);
 #define BACKWARD_2(name, states, slots, saves)                                            \
     BACKWARD_EPILOGUE(name##_rows_backward_1, name##_backward_1, states, slots, saves, 0) \
     BACKWARD_EPILOGUE(name##_rows_backward_2, name##_backward_2, states, slots, saves, 1)
-#define BACKWARD_FUNCTIONS(name, gates, states, slots, saves, phases, ...) BACKWARD_##phases(name, states, slots, saves)
+#define BACKWARD_FUNCTIONS(name, gates, states, slots, saves, phases, ...) \
+    BACKWARD_##phases(name, states, slots, saves)
 FR_CELLS(BACKWARD_FUNCTIONS)
 
 #define BACKWARD_NAMES_1(name) {name##_rows_backward}
@@ -123,9 +124,9 @@ typedef struct {
     const fr_weights *w;
     const fr_backward_args *args;
     backward_parts at;
-    real *space;    /* the workspace */
-    int64_t blocks; /* B */
-    int64_t ring;   /* rows of the ring */
+    real *space;                 /* the workspace */
+    int64_t blocks;              /* B */
+    int64_t ring;                /* rows of the ring */
     int64_t ring_first, in_ring; /* of all rows, the one that the ring begins with, and how many are in it */
     cut columns_h, columns_x;    /* panels of columns */
     int worker, workers;
@@ -140,9 +141,13 @@ static product dz_product(const backward_run *f, fr_window window, panel q, cons
     const int64_t K = window.width * f->blocks * LANES;
     return (product){
         .a = f->space + f->at.dz + (window.first * f->blocks * f->ring + row) * LANES,
-        .a_row = LANES, .a_segment = f->ring * LANES, .a_k = 1,
-        .b = packed + K * q.block * LANES, .b_k = q.blocks * LANES,
-        .segments = window.width * f->blocks, .length = LANES,
+        .a_row = LANES,
+        .a_segment = f->ring * LANES,
+        .a_k = 1,
+        .b = packed + K * q.block * LANES,
+        .b_k = q.blocks * LANES,
+        .segments = window.width * f->blocks,
+        .length = LANES,
     };
 }
 
@@ -156,7 +161,8 @@ static void multiply_cut(int64_t rows, panel q, product m) {
     const int64_t width = q.blocks * LANES;
     for (int64_t row = 0; row < rows; row += TILE_ROWS) {
         const int64_t n = rows - row < TILE_ROWS ? rows - row : TILE_ROWS;
-        for (int64_t r = 0; r < n; r++) pack_row(m.c_in + (row + r) * m.c_in_row, q.units, width, scratch + r * width);
+        for (int64_t r = 0; r < n; r++)
+            pack_row(m.c_in + (row + r) * m.c_in_row, q.units, width, scratch + r * width);
         product t = m;
         t.a += row * m.a_row;
         t.c = scratch, t.c_in = scratch, t.c_row = t.c_in_row = width;
@@ -177,11 +183,17 @@ static void backward_units(const backward_run *f, step_rows step, int phase, pan
     const int64_t in_ring = step.row - f->ring_first + r;
     if (rows <= 0) return;
     backward_span span = {
-        .rows = rows, .units = q.units, .H = H, .padded = padded,
-        .dz_block = f->ring * LANES, .dz_slot = f->blocks * f->ring * LANES,
-        .h = (const real *)args->h + now, .h_prev = (const real *)args->h + before,
+        .rows = rows,
+        .units = q.units,
+        .H = H,
+        .padded = padded,
+        .dz_block = f->ring * LANES,
+        .dz_slot = f->blocks * f->ring * LANES,
+        .h = (const real *)args->h + now,
+        .h_prev = (const real *)args->h + before,
         .dy = (const real *)args->grad_output + (step.row + r) * H + unit,
-        .dh = f->space + f->at.dh + r * padded + unit, .d_input = f->space + f->at.d_input + r * padded + unit,
+        .dh = f->space + f->at.dh + r * padded + unit,
+        .d_input = f->space + f->at.d_input + r * padded + unit,
         .input = f->space + f->at.input + in_ring * H + unit,
         .dz = f->space + f->at.dz + (q.block * f->ring + in_ring) * LANES,
     };
@@ -206,13 +218,15 @@ static void through_weights(const backward_run *f, step_rows step, int phase, pa
 
 static void backward_step(const backward_run *f, step_rows step, fr_barrier *barrier) {
     const int workers = split_by_units(f->p) ? f->workers : 1; /* those who wait for each other within a step */
-    const int backwards = step.row & 1; /* as in forward: the last weights are still in L2 */
+    const int backwards = step.row & 1;                        /* as in forward: the last weights are still in L2 */
     for (int phase = f->cell->phases - 1; phase >= 0; phase--) {
-        for (int64_t i = f->first_panel; i < f->end_panel; i++) backward_units(f, step, phase, panel_at(f->columns_h, i));
+        for (int64_t i = f->first_panel; i < f->end_panel; i++)
+            backward_units(f, step, phase, panel_at(f->columns_h, i));
         fr_barrier_wait(barrier, workers);
         for (int64_t i = f->first_panel; i < f->end_panel; i++) {
             const int64_t at = backwards ? f->first_panel + f->end_panel - 1 - i : i;
-            through_weights(f, step, phase, panel_at(f->columns_h, at), f->space + (phase ? f->at.d_input : f->at.dh), !phase);
+            through_weights(f, step, phase, panel_at(f->columns_h, at), f->space + (phase ? f->at.d_input : f->at.dh),
+                            !phase);
         }
     }
 }
@@ -228,7 +242,8 @@ static void pack_sources(const backward_run *f, int64_t t0, int64_t end, step_ro
         const int64_t at = step.row - f->ring_first;
         for (int64_t i = f->worker; i < f->columns_x.n; i += f->workers) {
             const panel q = panel_at(f->columns_x, i);
-            pack_rows(x + step.row * I, step.rows, I, q, f->space + f->at.x + (q.block * f->ring + at * q.blocks) * LANES);
+            pack_rows(x + step.row * I, step.rows, I, q,
+                      f->space + f->at.x + (q.block * f->ring + at * q.blocks) * LANES);
         }
         for (int64_t i = f->worker; i < f->columns_h.n; i += f->workers) {
             const panel q = panel_at(f->columns_h, i);
@@ -251,15 +266,21 @@ static void add_to_weights(const backward_run *f, fr_window window, const real *
             for (int s = 0; s < window.width; s++) {
                 real *c = dw + (window.gate[s] * H + block * LANES) * K + q.block * LANES;
                 const int64_t left = H - block * LANES;
-                multiply_cut(left < LANES ? left : LANES, q,
-                             (product){
-                                 .a = f->space + f->at.dz + ((window.first + s) * f->blocks + block) * f->ring * LANES,
-                                 .a_row = 1, .a_k = LANES,
-                                 .b = source + q.block * f->ring * LANES, .b_k = q.blocks * LANES,
-                                 .segments = 1, .length = f->in_ring,
-                                 .c_in = f->first_sums ? zeros : c, .c_in_row = f->first_sums ? 0 : K,
-                                 .c = c, .c_row = K,
-                             });
+                multiply_cut(
+                    left < LANES ? left : LANES, q,
+                    (product){
+                        .a = f->space + f->at.dz + ((window.first + s) * f->blocks + block) * f->ring * LANES,
+                        .a_row = 1,
+                        .a_k = LANES,
+                        .b = source + q.block * f->ring * LANES,
+                        .b_k = q.blocks * LANES,
+                        .segments = 1,
+                        .length = f->in_ring,
+                        .c_in = f->first_sums ? zeros : c,
+                        .c_in_row = f->first_sums ? 0 : K,
+                        .c = c,
+                        .c_row = K,
+                    });
             }
     }
 }
@@ -291,7 +312,8 @@ static void add_sums(const backward_run *f) {
         for (int phase = 0; phase < cell->phases; phase++)
             add_to_bias(f, cell->h[phase], first, end, args->grad_b_hh);
     }
-    const int64_t row = share(f->in_ring, f->worker, f->workers), rows = share(f->in_ring, f->worker + 1, f->workers) - row;
+    const int64_t row = share(f->in_ring, f->worker, f->workers),
+                  rows = share(f->in_ring, f->worker + 1, f->workers) - row;
     for (int64_t i = 0; rows > 0 && i < f->columns_x.n; i++) {
         const panel q = panel_at(f->columns_x, i);
         product m = dz_product(f, cell->x, q, f->space + f->at.w_ih, row);
@@ -311,7 +333,8 @@ static void pack_columns(const backward_run *f, fr_window window, const real *w,
         real *row = to + window.width * f->blocks * LANES * q.block * LANES;
         for (int s = 0; s < window.width; s++)
             for (int64_t unit = 0; unit < f->blocks * LANES; unit++, row += q.blocks * LANES)
-                pack_row(w + (window.gate[s] * H + unit) * K + q.block * LANES, unit < H ? q.units : 0, q.blocks * LANES, row);
+                pack_row(w + (window.gate[s] * H + unit) * K + q.block * LANES, unit < H ? q.units : 0,
+                         q.blocks * LANES, row);
     }
 }
 
@@ -335,13 +358,24 @@ static void backward_worker(void *context, int worker, int workers) {
     const fr_problem *p = job->p;
     const fr_rows *rows = &job->args->rows;
     const int64_t N = p->rows;
-    backward_run f = {.p = p, .cell = cell_of(p), .w = job->w, .args = job->args, .at = backward_layout(p, rows),
-                      .space = job->args->workspace, .blocks = blocks_of(p->hidden), .ring = ring_rows(p, rows),
-                      .columns_h = cut_into(p->hidden, COLUMN_BLOCKS), .columns_x = cut_into(p->inputs, COLUMN_BLOCKS),
-                      .worker = worker, .workers = workers, .end_row = N, .first_sums = 1};
+    backward_run f = {.p = p,
+                      .cell = cell_of(p),
+                      .w = job->w,
+                      .args = job->args,
+                      .at = backward_layout(p, rows),
+                      .space = job->args->workspace,
+                      .blocks = blocks_of(p->hidden),
+                      .ring = ring_rows(p, rows),
+                      .columns_h = cut_into(p->hidden, COLUMN_BLOCKS),
+                      .columns_x = cut_into(p->inputs, COLUMN_BLOCKS),
+                      .worker = worker,
+                      .workers = workers,
+                      .end_row = N,
+                      .first_sums = 1};
     f.end_panel = f.columns_h.n;
     if (split_by_units(p)) {
-        f.first_panel = share(f.columns_h.n, worker, workers), f.end_panel = share(f.columns_h.n, worker + 1, workers);
+        f.first_panel = share(f.columns_h.n, worker, workers),
+        f.end_panel = share(f.columns_h.n, worker + 1, workers);
     } else {
         f.first_row = row_share(rows, N, worker, workers), f.end_row = row_share(rows, N, worker + 1, workers);
     }

@@ -3,9 +3,9 @@
  * No allocation, no I/O, no failure, and no state but the threads of pool.c. The caller has checked every shape, owns
  * every buffer and passes a workspace of the size that the kernel asked for.
  *
- * T steps, N rows (sequences of the batch), I inputs, H hidden units, G gates of the cell; S rows of all steps together
- * (T·N, or fewer in a ragged batch). All arrays are C-contiguous, of the table's element type (`real`: float or
- * double), and none overlap unless the comment says so. "in" is read only; "out" need not be initialised; "in/out"
+ * T steps, N rows (sequences of the batch), I inputs, H hidden units, G gates of the cell; S rows of all steps
+ * together (T·N, or fewer in a ragged batch). All arrays are C-contiguous, of the table's element type (`real`: float
+ * or double), and none overlap unless the comment says so. "in" is read only; "out" need not be initialised; "in/out"
  * must be.
  *
  * A ragged batch comes sorted, longest sequence first, and packed: step t has counts[t] rows, the first so many

@@ -15,36 +15,35 @@
 /* ---- epilogues: the cell's equations on some rows of one panel ---- */
 
 typedef struct {
-    int64_t rows, units, H;     /* units of the panel, not counting the padding */
-    int64_t z_row, z_slot;      /* from one row, one slot to the next */
-    real *z;                    /* in/out */
+    int64_t rows, units, H;      /* units of the panel, not counting the padding */
+    int64_t z_row, z_slot;       /* from one row, one slot to the next */
+    real *z;                     /* in/out */
     const real *h_prev, *c_prev; /* [rows, H], from the panel's first unit on */
-    real *h, *c;                /* likewise */
-    real *saved;                /* [rows, saves, H] likewise, or NULL */
+    real *h, *c;                 /* likewise */
+    real *saved;                 /* [rows, saves, H] likewise, or NULL */
 } forward_span;
 
 typedef void (*forward_epilogue)(const forward_span *);
 
 /* `final`: the phase that gives h; an earlier one puts z back for the next and leaves that one's input in h. */
-#define FORWARD_EPILOGUE(name, step, states, slots, saves, final)                                    \
-    static void name(const forward_span *f) {                                                        \
-        for (int64_t r = 0; r < f->rows; r++)                                                        \
-            for (int64_t j = 0; j < f->units; j += LANES) {                                          \
-                const int64_t n = f->units - j, at = r * f->H + j;                                   \
-                real *z = f->z + r * f->z_row + j;                                                   \
-                forward_unit u;                                                                      \
-                for (int s = 0; s < slots; s++) u.z[s] = load(z + s * f->z_slot);                    \
-                u.h_prev = load_n(f->h_prev + at, n);                                                \
-                if (states == 2) u.c_prev = load_n(f->c_prev + at, n);                               \
-                step(&u);                                                                            \
-                if (!(final))                                                                        \
-                    for (int s = 0; s < slots; s++) store(z + s * f->z_slot, u.z[s]);                \
-                else if (saves && f->saved)                                                          \
-                    for (int s = 0; s < saves; s++)                                                  \
-                        store_n(f->saved + (r * saves + s) * f->H + j, u.z[s], n);                   \
-                if (states == 2) store_n(f->c + at, u.c, n);                                         \
-                store_n(f->h + at, u.h, n);                                                          \
-            }                                                                                        \
+#define FORWARD_EPILOGUE(name, step, states, slots, saves, final)                                              \
+    static void name(const forward_span *f) {                                                                  \
+        for (int64_t r = 0; r < f->rows; r++)                                                                  \
+            for (int64_t j = 0; j < f->units; j += LANES) {                                                    \
+                const int64_t n = f->units - j, at = r * f->H + j;                                             \
+                real *z = f->z + r * f->z_row + j;                                                             \
+                forward_unit u;                                                                                \
+                for (int s = 0; s < slots; s++) u.z[s] = load(z + s * f->z_slot);                              \
+                u.h_prev = load_n(f->h_prev + at, n);                                                          \
+                if (states == 2) u.c_prev = load_n(f->c_prev + at, n);                                         \
+                step(&u);                                                                                      \
+                if (!(final))                                                                                  \
+                    for (int s = 0; s < slots; s++) store(z + s * f->z_slot, u.z[s]);                          \
+                else if (saves && f->saved)                                                                    \
+                    for (int s = 0; s < saves; s++) store_n(f->saved + (r * saves + s) * f->H + j, u.z[s], n); \
+                if (states == 2) store_n(f->c + at, u.c, n);                                                   \
+                store_n(f->h + at, u.h, n);                                                                    \
+            }                                                                                                  \
     }
 
 #define FORWARD_1(name, states, slots, saves) \
@@ -88,103 +87,136 @@ typedef struct {
     packed_parts at;
     cut panels;
     int64_t first_panel, end_panel, first_row, end_row; /* this worker's */
-    real *z;         /* [rows, slots·B·LANES]: z of a step or of a hoisted chunk; NULL: not kept */
-    int64_t z_first; /* the row of all rows that z begins with */
-    real *next;      /* [N, H]: what the second phase multiplies */
+    real *next;                                         /* [N, H]: what the second phase multiplies */
+    real *z; /* [rows, slots·B·LANES]: z of the step, or of the chunk if hoisted; NULL: not kept */
+    int64_t z_row;
 } forward_run;
 
-/* C[rows, window] += A[rows, K] · W, for one panel; C points to slot 0 */
-static void add_window(fr_window window, panel q, int64_t rows, const real *a, int64_t K, const real *packed, real *c,
-                       int64_t c_row) {
-    const int64_t vectors = window.width * q.blocks;
+/* C[rows, window] += A[rows, K] · W, for one panel; c points to slot 0 */
+INLINE product window_product(fr_window window, panel q, const real *a, int64_t K, const real *packed, real *c,
+                              int64_t c_row) {
     real *to = c + window.first * q.blocks * LANES;
-    multiply(rows, vectors,
-             (product){.a = a, .a_row = K, .a_k = 1,
-                       .b = packed + window.width * q.block * LANES * K, .b_k = vectors * LANES,
-                       .segments = 1, .length = K,
-                       .c_in = to, .c_in_row = c_row, .c = to, .c_row = c_row});
+    return (product){
+        .a = a,
+        .a_row = K,
+        .a_k = 1,
+        .b = packed + window.width * q.block * LANES * K,
+        .b_k = window.width * q.blocks * LANES,
+        .segments = 1,
+        .length = K,
+        .c_in = to,
+        .c_in_row = c_row,
+        .c = to,
+        .c_row = c_row,
+    };
 }
 
 /* C[rows, slots] = b + W_ih x, for one panel */
 static void start_rows(const forward_run *f, panel q, int64_t rows, int64_t row, real *c, int64_t c_row) {
     const int64_t size = f->cell->slots * q.blocks * LANES, I = f->p->inputs;
     const real *packed = f->args->packed, *bias = packed + f->cell->slots * q.block * LANES;
+    const real *x = (const real *)f->args->x + row * I;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t j = 0; j < size; j += LANES) store(c + r * c_row + j, load(bias + j));
-    add_window(f->cell->x, q, rows, (const real *)f->args->x + row * I, I, packed + f->at.x, c, c_row);
-}
-
-static void forward_panel(const forward_run *f, step_rows step, int phase, panel q) {
-    const fr_cell_info *cell = f->cell;
-    const int64_t H = f->p->hidden, unit = q.block * LANES, z_row = cell->slots * blocks_of(H) * LANES;
-    const int64_t lo = f->first_row, hi = f->end_row < step.rows ? f->end_row : step.rows;
-    const real *h_prev = (const real *)f->args->h + step.before * H, *input = phase ? f->next : h_prev;
-    const int last = phase == cell->phases - 1;
-    if (hi <= lo) return;
-    real scratch[FR_SLOTS * TILE_VECTORS * TILE_ROWS * LANES] __attribute__((aligned(64)));
-    forward_span span = {.units = q.units, .H = H, .z_slot = q.blocks * LANES,
-                         .z_row = f->z ? z_row : cell->slots * q.blocks * LANES};
-    const int64_t most = group_rows(hi - lo, cell->h[phase].width * q.blocks), n = hi - lo <= most ? 1 : parts_of(hi - lo, most);
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t r = lo + share(hi - lo, i, n);
-        const int64_t after = (step.after + r) * H + unit;
-        span.rows = lo + share(hi - lo, i + 1, n) - r;
-        span.z = f->z ? f->z + (step.row - f->z_first + r) * z_row + cell->slots * unit : scratch;
-        if (phase == 0 && !hoisted(f->p)) start_rows(f, q, span.rows, step.row + r, span.z, span.z_row);
-        add_window(cell->h[phase], q, span.rows, input + r * H, H, (const real *)f->args->packed + f->at.h[phase], span.z,
-                   span.z_row);
-        span.h_prev = h_prev + r * H + unit;
-        span.h = last ? (real *)f->args->h + after : f->next + r * H + unit;
-        if (cell->states == 2) {
-            real *c = f->args->c;
-            span.c_prev = c + ((f->args->record ? step.before : 0) + r) * H + unit;
-            span.c = f->args->record ? c + after : (real *)span.c_prev;
-        }
-        if (f->args->saved) span.saved = (real *)f->args->saved + (step.row + r) * cell->saves * H + unit;
-        forward_epilogues[f->p->cell][phase](&span);
-    }
+    multiply(rows, f->cell->x.width * q.blocks, window_product(f->cell->x, q, x, I, packed + f->at.x, c, c_row));
 }
 
 /* z = b + W_ih x for the rows of the steps t to end */
 static void hoist(const forward_run *f, step_rows step, int64_t t, int64_t end) {
-    const int64_t z_row = f->cell->slots * blocks_of(f->p->hidden) * LANES;
     int64_t rows = 0;
     for (; t < end; t++) rows += rows_at(&f->args->rows, f->p->rows, t);
     for (int64_t i = f->first_panel; i < f->end_panel; i++) {
         const panel q = panel_at(f->panels, i);
-        start_rows(f, q, rows, step.row, f->z + f->cell->slots * q.block * LANES, z_row);
+        start_rows(f, q, rows, step.row, f->z + f->cell->slots * q.block * LANES, f->z_row);
+    }
+}
+
+/* Some rows of a step, from row `r` of it on, and one panel: the epilogue's arguments, but for z */
+INLINE forward_span span_of(const forward_run *f, step_rows step, int phase, panel q, int64_t r, int64_t rows) {
+    const fr_forward_args *args = f->args;
+    const int64_t H = f->p->hidden, unit = q.block * LANES;
+    const int64_t before = (step.before + r) * H + unit, after = (step.after + r) * H + unit;
+    const int last = phase == f->cell->phases - 1;
+    forward_span span = {
+        .rows = rows,
+        .units = q.units,
+        .H = H,
+        .z_slot = q.blocks * LANES,
+        .h_prev = (const real *)args->h + before,
+        .h = last ? (real *)args->h + after : f->next + r * H + unit,
+        .saved = args->saved ? (real *)args->saved + (step.row + r) * f->cell->saves * H + unit : NULL,
+    };
+    if (f->cell->states == 2) {
+        span.c_prev = (const real *)args->c + (args->record ? before : r * H + unit);
+        span.c = (real *)args->c + (args->record ? after : r * H + unit);
+    }
+    return span;
+}
+
+/* One phase of a step, one panel: a few rows at a time */
+INLINE void forward_panel(const forward_run *f, step_rows step, int phase, panel q, real *z) {
+    const fr_cell_info *cell = f->cell;
+    const fr_window window = cell->h[phase];
+    const int64_t H = f->p->hidden, vectors = window.width * q.blocks;
+    const int64_t lo = f->first_row, rows = (f->end_row < step.rows ? f->end_row : step.rows) - lo;
+    const real *input = phase ? f->next : (const real *)f->args->h + step.before * H;
+    const real *packed = (const real *)f->args->packed + f->at.h[phase];
+    real scratch[FR_SLOTS * TILE_VECTORS * TILE_ROWS * LANES] __attribute__((aligned(64)));
+    if (rows <= 0) return;
+    const int64_t most = group_rows(rows, vectors), n = rows <= most ? 1 : parts_of(rows, most);
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t r = lo + share(rows, i, n);
+        forward_span span = span_of(f, step, phase, q, r, lo + share(rows, i + 1, n) - r);
+        span.z = z ? z + r * f->z_row + cell->slots * q.block * LANES : scratch;
+        span.z_row = z ? f->z_row : cell->slots * q.blocks * LANES;
+        if (phase == 0 && !hoisted(f->p)) start_rows(f, q, span.rows, step.row + r, span.z, span.z_row);
+        const product m = window_product(window, q, input + r * H, H, packed, span.z, span.z_row);
+        if (vectors <= TILE_VECTORS && span.rows <= tile_rows[vectors])
+            tiles[vectors][span.rows](&m);
+        else
+            multiply(span.rows, vectors, m);
+        forward_epilogues[f->p->cell][phase](&span);
+    }
+}
+
+INLINE void forward_step(const forward_run *f, step_rows step, int backwards, real *z, fr_barrier *barrier,
+                         int waiting) {
+    for (int phase = 0; phase < f->cell->phases; phase++) {
+        for (int64_t i = f->first_panel; i < f->end_panel; i++)
+            forward_panel(f, step, phase, panel_at(f->panels, backwards ? f->first_panel + f->end_panel - 1 - i : i),
+                          z);
+        fr_barrier_wait(barrier, waiting);
     }
 }
 
 static void forward_worker(void *context, int worker, int workers) {
     forward_job *job = context;
     const fr_problem *p = job->p;
-    const fr_forward_args *args = job->args;
-    const int64_t N = p->rows, T = args->rows.steps, chunk = hoisted_steps(p, T);
-    const int by_units = split_by_units(p);
-    forward_run f = {.p = p, .cell = cell_of(p), .args = args, .at = parts(p), .panels = forward_panels(p), .end_row = N};
+    const fr_rows *rows = &job->args->rows;
+    const int64_t N = p->rows, T = rows->steps, chunk = hoisted(p) ? hoisted_steps(p, T) : T;
+    forward_run f = {
+        .p = p, .cell = cell_of(p), .args = job->args, .at = parts(p), .panels = forward_panels(p), .end_row = N};
     f.end_panel = f.panels.n;
-    if (by_units) {
+    if (split_by_units(p)) {
         f.first_panel = share(f.panels.n, worker, workers), f.end_panel = share(f.panels.n, worker + 1, workers);
     } else {
-        f.first_row = row_share(&args->rows, N, worker, workers);
-        f.end_row = row_share(&args->rows, N, worker + 1, workers);
+        f.first_row = row_share(rows, N, worker, workers), f.end_row = row_share(rows, N, worker + 1, workers);
     }
-    if (forward_keeps_z(p)) f.z = args->workspace;
-    f.next = (real *)args->workspace + z_size(p, T);
+    f.z = forward_keeps_z(p) ? job->args->workspace : NULL;
+    f.z_row = f.cell->slots * blocks_of(p->hidden) * LANES;
+    f.next = (real *)job->args->workspace + z_size(p, T);
+    const int waiting = split_by_units(p) ? workers : 1; /* those who wait for each other within a step */
     const fp_mode before = flush_denormals();
-    step_rows step = first_step(&args->rows, N);
-    for (int64_t t = 0; t < T; t++) {
-        if (!hoisted(p))
-            f.z_first = step.row;
-        else if (t % chunk == 0)
-            f.z_first = step.row, hoist(&f, step, t, t + chunk < T ? t + chunk : T);
-        for (int phase = 0; phase < f.cell->phases; phase++) {
-            for (int64_t i = f.first_panel; i < f.end_panel; i++) /* odd steps backwards: the last weights are still in L2 */
-                forward_panel(&f, step, phase, panel_at(f.panels, t & 1 ? f.first_panel + f.end_panel - 1 - i : i));
-            if (by_units) fr_barrier_wait(&job->barrier, workers);
+    step_rows step = first_step(rows, N);
+    for (int64_t t = 0, end = 0; t < T;) {
+        end = t + chunk < T ? t + chunk : T;
+        const int64_t first = step.row;
+        if (hoisted(p)) hoist(&f, step, t, end);
+        for (; t < end; t++) { /* odd steps backwards: the weights used last are still in L2 */
+            real *z = f.z && hoisted(p) ? f.z + (step.row - first) * f.z_row : f.z;
+            forward_step(&f, step, t & 1, z, &job->barrier, waiting);
+            step = step_after(step, rows, N, t + 1);
         }
-        step = step_after(step, &args->rows, N, t + 1);
     }
     restore_mode(before);
 }

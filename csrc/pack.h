@@ -28,16 +28,32 @@ INLINE packed_parts parts(const fr_problem *p) {
 
 static int64_t packed_size(const fr_problem *p) { return parts(p).size; }
 
+typedef real quad __attribute__((vector_size(4 * sizeof(real))));
+typedef real_bits quad_bits __attribute__((vector_size(4 * sizeof(real))));
+
+/* A 4 × 4 block, transposed: to[k·to_k + row] = from[row·K + k] */
+INLINE void transpose_4(const real *from, int64_t K, real *to, int64_t to_k) {
+    quad a, b, c, d;
+    memcpy(&a, from, sizeof a), memcpy(&b, from + K, sizeof b);
+    memcpy(&c, from + 2 * K, sizeof c), memcpy(&d, from + 3 * K, sizeof d);
+    const quad_bits low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, first = {0, 1, 4, 5}, second = {2, 3, 6, 7};
+    const quad ab = __builtin_shuffle(a, b, low), cd = __builtin_shuffle(c, d, low);
+    const quad ab_high = __builtin_shuffle(a, b, high), cd_high = __builtin_shuffle(c, d, high);
+    a = __builtin_shuffle(ab, cd, first), b = __builtin_shuffle(ab, cd, second);
+    c = __builtin_shuffle(ab_high, cd_high, first), d = __builtin_shuffle(ab_high, cd_high, second);
+    memcpy(to, &a, sizeof a), memcpy(to + to_k, &b, sizeof b);
+    memcpy(to + 2 * to_k, &c, sizeof c), memcpy(to + 3 * to_k, &d, sizeof d);
+}
+
 /* to[k·to_k + lane] = w[lane·K + k] for n <= LANES rows of w, zero in the other lanes */
 static void pack_block(const real *w, int64_t n, int64_t K, real *to, int64_t to_k) {
-    enum { STRIP = 16 }; /* a cache line of each row at a time */
-    for (int64_t k0 = 0; k0 < K; k0 += STRIP) {
-        const int64_t end = k0 + STRIP < K ? k0 + STRIP : K;
-        for (int64_t k = k0; k < end; k++) {
-            real *lanes = to + k * to_k;
-            for (int64_t lane = 0; lane < n; lane++) lanes[lane] = w[lane * K + k];
-            for (int64_t lane = n; lane < LANES; lane++) lanes[lane] = 0;
-        }
+    const int64_t whole_k = K & ~(int64_t)3, whole_n = n & ~(int64_t)3;
+    for (int64_t k = 0; k < whole_k; k += 4)
+        for (int64_t lane = 0; lane < whole_n; lane += 4)
+            transpose_4(w + lane * K + k, K, to + k * to_k + lane, to_k);
+    for (int64_t k = 0; k < K; k++) {
+        for (int64_t lane = k < whole_k ? whole_n : 0; lane < n; lane++) to[k * to_k + lane] = w[lane * K + k];
+        for (int64_t lane = n; lane < LANES; lane++) to[k * to_k + lane] = 0;
     }
 }
 

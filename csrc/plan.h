@@ -1,8 +1,8 @@
-/* How a problem is cut: the layouts, and every choice between two ways of computing. Each choice is one function of the
- * problem's shape, with the benchmark that decided it named beside it; none changes a bit of a result.
+/* How a problem is cut: the layouts, and every choice between two ways of computing. Each choice is one function of
+ * the problem's shape, with the benchmark that decided it named beside it; none changes a bit of a result.
  *
- * A block is LANES units. B blocks hold all H units, the last padded with zeros. A panel is a few blocks whose weights
- * lie together, so that one tile multiplies all their gates: the forward panels.
+ * A block is LANES units. B blocks hold all H units, the last padded with zeros. A panel is a few blocks whose
+ * weights lie together, so that one tile multiplies all their gates: the forward panels.
  */
 #ifndef FASTRNN_PLAN_H
 #define FASTRNN_PLAN_H

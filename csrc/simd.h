@@ -1,8 +1,9 @@
 /* One vector type, `vec`, of LANES elements of type `real`, and its few operations, for the ISA and the
  * element type that the compiler's command line names: FR_ISA_{BASE,AVX2,AVX512,NEON} and FR_REAL_{F32,F64}.
  *
- * + - * / work on `vec` as they stand: the intrinsic types are vector types of GCC and clang. NaN goes through every operation; min and max return their second argument
- * where the comparison is unordered, so put the constant first. if_negative looks at the sign bit alone.
+ * + - * / work on `vec` as they stand: the intrinsic types are vector types of GCC and clang. NaN goes through every
+ * operation; min and max return their second argument where the comparison is unordered, so put the constant first.
+ * if_negative looks at the sign bit alone.
  */
 #ifndef FASTRNN_SIMD_H
 #define FASTRNN_SIMD_H
@@ -112,7 +113,10 @@ INLINE __m256i first_lanes(int64_t n) { /* all bits set in the first n lanes */
 INLINE vec load_part(const real *p, int64_t n) { return (vec)MM(maskload)(p, first_lanes(n)); }
 INLINE void store_part(real *p, vec v, int64_t n) { MM(maskstore)(p, first_lanes(n), v); }
 INLINE vec if_negative(vec x, vec yes, vec no) { return (vec)MM(blendv)(no, yes, x); }
-#elif defined(FR_REAL_F32)
+#else
+/* x·2^n for integer n, rounded once, whatever the exponents */
+INLINE vec scale_(vec x, vec n) { return (vec)MM(scalef)(x, n); }
+#if defined(FR_REAL_F32)
 INLINE __mmask16 first_lanes(int64_t n) { return (__mmask16)((1u << n) - 1); }
 INLINE vec load_part(const real *p, int64_t n) { return (vec)_mm512_maskz_loadu_ps(first_lanes(n), p); }
 INLINE void store_part(real *p, vec v, int64_t n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
@@ -126,6 +130,7 @@ INLINE void store_part(real *p, vec v, int64_t n) { _mm512_mask_storeu_pd(p, fir
 INLINE vec if_negative(vec x, vec yes, vec no) {
     return (vec)_mm512_mask_blend_pd(_mm512_movepi64_mask((__m512i)x), no, yes);
 }
+#endif
 #endif
 
 #elif defined(FR_ISA_NEON)
@@ -171,6 +176,21 @@ INLINE vec if_negative(vec x, vec yes, vec no) { return VQ(vbslq)(VQ_SIGN(x), ye
 #endif
 
 /* ---- what is the same on every ISA ---- */
+
+/* a / b for |a| <= 2 and 1 <= b <= 2, within half an ulp and a little: where division is slow, a reciprocal of 14
+ * bits and Newton's step on the quotient itself. NaN goes through. */
+#if defined(FR_ISA_AVX512)
+INLINE vec quotient(vec a, vec b) {
+    vec r = (vec)MM(rcp14)(b);
+#if defined(FR_REAL_F64)
+    r = fma_(r, (vec)MM(fnmadd)(b, r, splat(1)), r);
+#endif
+    const vec q = a * r;
+    return fma_((vec)MM(fnmadd)(q, b, a), r, q);
+}
+#else
+INLINE vec quotient(vec a, vec b) { return a / b; }
+#endif
 
 #define SIGN_BIT ((real_bits)((uint64_t)1 << (8 * sizeof(real) - 1)))
 

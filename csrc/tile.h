@@ -1,8 +1,8 @@
 /* The register tile, which does every multiply: C[rows, columns] = C_in + A[rows, k] · B[k, columns].
  *
- * Columns lie across the lanes, a few vectors of them beside each other; a few rows stand below each other. Each element
- * is one chain of multiply-adds over rising k that begins with C_in, so its bits depend neither on the size of the tile
- * that computes it nor on where a chain is broken off and taken up again.
+ * Columns lie across the lanes, a few vectors of them beside each other; a few rows stand below each other. Each
+ * element is one chain of multiply-adds over rising k that begins with C_in, so its bits depend neither on the size
+ * of the tile that computes it nor on where a chain is broken off and taken up again.
  */
 #ifndef FASTRNN_TILE_H
 #define FASTRNN_TILE_H
@@ -33,10 +33,10 @@ enum { TILE_ROWS = 8, TILE_VECTORS = 8 }; /* at most */
 #define TILE_BEGIN(r, v) \
     if (r < R && v < V) c##r##v = load(m.c_in + r * m.c_in_row + v * LANES);
 #define TILE_B(v) const vec b##v = v < V ? load(b + v * LANES) : splat(0);
-#define TILE_A(r)                              \
-    if (r < R) {                               \
-        const vec ar = splat(a[r * m.a_row]);  \
-        ROW(TILE_STEP, r)                      \
+#define TILE_A(r)                             \
+    if (r < R) {                              \
+        const vec ar = splat(a[r * m.a_row]); \
+        ROW(TILE_STEP, r)                     \
     }
 #define TILE_STEP(r, v) \
     if (v < V) c##r##v = fma_(ar, b##v, c##r##v);
@@ -66,10 +66,12 @@ INLINE void tile(const int R, const int V, const product m) {
 #define UP_TO_6(X, V) UP_TO_4(X, V) X(5, V) X(6, V)
 #define UP_TO_8(X, V) UP_TO_6(X, V) X(7, V) X(8, V)
 #if defined(FR_ISA_AVX512) || defined(FR_ISA_NEON) /* 32 registers */
-#define WIDE_TILES(X) UP_TO_8(X, 2) UP_TO_8(X, 3) UP_TO_6(X, 4) UP_TO_2(X, 5) UP_TO_2(X, 6) UP_TO_2(X, 7) UP_TO_2(X, 8)
+#define WIDE_TILES(X) \
+    UP_TO_8(X, 2) UP_TO_8(X, 3) UP_TO_6(X, 4) UP_TO_2(X, 5) UP_TO_2(X, 6) UP_TO_2(X, 7) UP_TO_2(X, 8)
 enum { MANY_ROWS_VECTORS = 4 }; /* as wide as a tile of many rows may be */
-#else /* 16 registers */
-#define WIDE_TILES(X) UP_TO_6(X, 2) UP_TO_4(X, 3) UP_TO_2(X, 4) UP_TO_1(X, 5) UP_TO_1(X, 6) UP_TO_1(X, 7) UP_TO_1(X, 8)
+#else                           /* 16 registers */
+#define WIDE_TILES(X) \
+    UP_TO_6(X, 2) UP_TO_4(X, 3) UP_TO_2(X, 4) UP_TO_1(X, 5) UP_TO_1(X, 6) UP_TO_1(X, 7) UP_TO_1(X, 8)
 enum { MANY_ROWS_VECTORS = 3 };
 #endif
 #define TILES(X) UP_TO_8(X, 1) WIDE_TILES(X)

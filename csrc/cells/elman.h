@@ -14,11 +14,11 @@ INLINE vec tanh_slope(vec h) { return fma_(splat(0) - h, h, splat(1)); }
 INLINE vec sigmoid_slope(vec h) { return h * (splat(1) - h); }
 INLINE vec relu_slope(vec h) { return if_negative(splat(0) - h, splat(1), splat(0)); } /* 0 at 0 */
 
-#define ELMAN(phi)                                                                     \
-    INLINE void rnn_##phi##_forward(forward_unit *u) { u->h = phi##_(u->z[0]); }       \
-    INLINE void rnn_##phi##_backward(backward_unit *u) {                               \
-        u->dz[0] = u->dh * phi##_slope(u->h);                                          \
-        u->dh = splat(0);                                                              \
+#define ELMAN(phi)                                                               \
+    INLINE void rnn_##phi##_forward(forward_unit *u) { u->h = phi##_(u->z[0]); } \
+    INLINE void rnn_##phi##_backward(backward_unit *u) {                         \
+        u->dz[0] = u->dh * phi##_slope(u->h);                                    \
+        u->dh = splat(0);                                                        \
     }
 
 ELMAN(tanh)

@@ -11,15 +11,18 @@
 #ifndef FASTRNN_CELLS_TABLE_H
 #define FASTRNN_CELLS_TABLE_H
 
-#define WINDOW(first, ...) {first, sizeof((int[]){__VA_ARGS__}) / sizeof(int), {__VA_ARGS__}}
+#define WINDOW(first, ...)                                                 \
+    {                                                                      \
+        first, sizeof((int[]){__VA_ARGS__}) / sizeof(int), { __VA_ARGS__ } \
+    }
 #define NO_WINDOW {0, 0, {0}}
 
-#define FR_CELLS(X)                                                                           \
-    X(rnn_tanh, 1, 1, 1, 0, 1, WINDOW(0, 0), WINDOW(0, 0), NO_WINDOW)                         \
-    X(rnn_sigmoid, 1, 1, 1, 0, 1, WINDOW(0, 0), WINDOW(0, 0), NO_WINDOW)                      \
-    X(rnn_relu, 1, 1, 1, 0, 1, WINDOW(0, 0), WINDOW(0, 0), NO_WINDOW)                         \
-    X(lstm, 4, 2, 4, 4, 1, WINDOW(0, 0, 1, 2, 3), WINDOW(0, 0, 1, 2, 3), NO_WINDOW)           \
-    X(gru, 3, 1, 4, 4, 1, WINDOW(0, 2, 0, 1), WINDOW(1, 0, 1, 2), NO_WINDOW)                  \
+#define FR_CELLS(X)                                                                 \
+    X(rnn_tanh, 1, 1, 1, 0, 1, WINDOW(0, 0), WINDOW(0, 0), NO_WINDOW)               \
+    X(rnn_sigmoid, 1, 1, 1, 0, 1, WINDOW(0, 0), WINDOW(0, 0), NO_WINDOW)            \
+    X(rnn_relu, 1, 1, 1, 0, 1, WINDOW(0, 0), WINDOW(0, 0), NO_WINDOW)               \
+    X(lstm, 4, 2, 4, 4, 1, WINDOW(0, 0, 1, 2, 3), WINDOW(0, 0, 1, 2, 3), NO_WINDOW) \
+    X(gru, 3, 1, 4, 4, 1, WINDOW(0, 2, 0, 1), WINDOW(1, 0, 1, 2), NO_WINDOW)        \
     X(gru_before, 3, 1, 3, 3, 2, WINDOW(0, 2, 1, 0), WINDOW(1, 1, 0), WINDOW(0, 2))
 
 #endif

@@ -1,8 +1,8 @@
 """The only place that calls the kernels on whole sequences; their tables, and activations. Streams are in _streams.
 
 Arguments have been cast and made contiguous by the layers; their shapes are checked again here, because C
-trusts them. The GIL is released once a sequence. Shapes: T steps, N rows (sequences), I inputs, H hidden units, G gates,
-S rows of all steps together: T·N, or fewer in a ragged batch, which comes packed (see csrc/fastrnn.h).
+trusts them. The GIL is released once a sequence. Shapes: T steps, N rows (sequences), I inputs, H hidden units,
+G gates, S rows of all steps together: T·N, or fewer in a ragged batch, which comes packed (see csrc/fastrnn.h).
 """
 
 from cpython.buffer cimport (
@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t, uint64_t, uintptr_t
 
 from fastrnn._csrc cimport (
     FR_CELL_COUNT, FR_EXP, FR_RELU, FR_SIGMOID, FR_TANH, fr_backward_args, fr_cell, fr_cells, fr_fingerprint,
-    fr_forward_args, fr_function, fr_isa, fr_isa_count, fr_isa_runs_here, fr_isas, fr_kernels, fr_problem, fr_rows,
+    fr_forward_args, fr_function, fr_isa, fr_isa_count, fr_isa_runs_here, fr_isas, fr_kernels, fr_problem,
     fr_weights,
 )
 
@@ -126,6 +126,11 @@ cdef int64_t _steps(int64_t S, int64_t N, const int64_t[::1] counts) except -1:
     if total != S:
         raise ValueError(f"counts: expected to add up to the {S} rows of x, got {total}")
     return counts.shape[0]
+
+
+cdef int _workers(threads) except 0:
+    """Return how many may work; negative: how many must."""
+    return get_num_threads() if threads is None else -threads
 
 
 cdef void set_weights(
@@ -263,7 +268,7 @@ def forward(
     if record and info.saves:
         saved = _array(reuse[2], (S, info.saves, H), dtype)
     _forward[floating](
-        info.number, T, N, x, w_ih, w_hh, b_ih, b_hh, h, c, saved, record, counts, isa, get_num_threads() if threads is None else -threads)
+        info.number, T, N, x, w_ih, w_hh, b_ih, b_hh, h, c, saved, record, counts, isa, _workers(threads))
     return h, c, saved
 
 
@@ -365,7 +370,7 @@ def backward(
     grad_b_hh = np.empty(info.gates * H, dtype=dtype) if bias else None
     _backward[floating](
         info.number, T, N, x, h, c, saved, w_ih, w_hh, grad_output,
-        grad_x, grad_h, grad_c, grad_w_ih, grad_w_hh, grad_b_ih, grad_b_hh, counts, isa, get_num_threads() if threads is None else -threads)
+        grad_x, grad_h, grad_c, grad_w_ih, grad_w_hh, grad_b_ih, grad_b_hh, counts, isa, _workers(threads))
     return grad_x, grad_h, grad_c, grad_w_ih, grad_w_hh, grad_b_ih, grad_b_hh
 
 

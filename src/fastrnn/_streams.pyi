@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[Any]
 
@@ -22,3 +22,8 @@ class Stream:
     def run(self, x: Array, out: Array) -> None: ...
     @property
     def state(self) -> tuple[Array, Array | None]: ...
+
+class Steps:
+    steps: int
+    def _connect(self, streams: list[Stream], out: Array) -> None: ...
+    def step(self, x: ArrayLike, out: Array | None = None) -> Array: ...

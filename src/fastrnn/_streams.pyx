@@ -16,8 +16,11 @@ import numpy as np
 
 from fastrnn.threads import get_num_threads
 
+ndarray = np.ndarray
+
 cdef enum:
     BLOCK = 64  # steps that one call into C takes
+    LARGE = 1 << 15  # multiplications of a step for which letting other threads run is worth the while
 
 
 cdef class Stream:
@@ -133,3 +136,101 @@ cdef class Stream:
         cdef Buffer target = Buffer(h, "h", self.is_double, True)
         memcpy(target.view.buf, self.h.start, target.view.len)
         return h, None if self.c is None else self.c.copy()
+
+
+cdef class Steps:
+    """What steps a model: straight through C where all its layers are `Stream`s, else as a subclass defines in `_step`.
+
+    Attributes
+    ----------
+    steps : int
+        How many steps have been taken.
+    """
+
+    cdef public int64_t steps
+    cdef list chain, between
+    cdef object new
+    cdef bint is_double
+    cdef int ndim
+    cdef int64_t rows, row_in, row_out
+
+    def _connect(self, list streams, out):
+        """Let `step` go straight through ``streams`` from now on.
+
+        Parameters
+        ----------
+        streams : list of Stream
+            Each fed by the one before.
+        out : ndarray (K,) or (N, K)
+            An array like one step's output.
+        """
+        cdef Stream first = streams[0], stream
+        self.is_double = out.dtype == np.float64
+        self.rows, self.row_in, self.row_out, self.ndim = first.problem.rows, first.row_in, out.shape[-1], out.ndim
+        self.between = []
+        for stream in streams[:-1]:
+            self.between.append(Reals(self.rows * stream.row_out, self.is_double))
+        self.new = out.copy
+        self.chain = streams
+
+    cdef bint _fits(self, Py_buffer *view, int64_t row) noexcept:
+        """Whether an array holds one step: rows of so many reals of the right kind."""
+        cdef char code = c'd' if self.is_double else c'f'
+        if view.ndim != self.ndim or view.shape[self.ndim - 1] != row or view.len != self.rows * row * view.itemsize:
+            return False
+        return view.format[0] == code and view.format[1] == 0
+
+    cdef void _run(self, const char *source, char *target):
+        cdef Py_ssize_t i, last = len(self.chain) - 1
+        cdef Stream stream
+        cdef char *to
+        for i in range(last + 1):
+            stream = <Stream>self.chain[i]
+            to = target if i == last else <char *>(<Reals>self.between[i]).start
+            if stream.problem.rows * stream.row_out * (stream.row_in + stream.row_out) < LARGE:
+                stream.advance(1, source, to)
+            else:
+                with nogil:
+                    stream.advance(1, source, to)
+            source = to
+
+    def step(self, x, out=None):
+        """Take one step.
+
+        Parameters
+        ----------
+        x : array_like (F,), or (N, F) in a stream of N sequences
+        out : ndarray (K,) or (N, K), C-contiguous, of the model's dtype, optional
+            Where to write the output; with it no array is allocated by recurrent layers, Linear, Tanh, Sigmoid and
+            ReLU.
+
+        Returns
+        -------
+        ndarray (K,) or (N, K)
+            ``out`` if given, else a new array.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If ``x`` or ``out`` is not such an array.
+        """
+        cdef Py_buffer x_view, out_view
+        if self.chain is None or type(x) is not ndarray or not (out is None or type(out) is ndarray):
+            return self._step(x, out)
+        result = self.new() if out is None else out
+        try:
+            PyObject_GetBuffer(x, &x_view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
+        except (BufferError, ValueError):
+            return self._step(x, out)
+        try:
+            PyObject_GetBuffer(result, &out_view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | PyBUF_WRITABLE)
+        except (BufferError, ValueError):
+            PyBuffer_Release(&x_view)
+            return self._step(x, out)
+        cdef bint fits = self._fits(&x_view, self.row_in) and self._fits(&out_view, self.row_out)
+        if fits:
+            self._run(<const char *>x_view.buf, <char *>out_view.buf)
+            self.steps += 1
+        PyBuffer_Release(&x_view)
+        PyBuffer_Release(&out_view)
+        return result if fits else self._step(x, out)

@@ -88,6 +88,8 @@ def as_real(name: str, value: ArrayLike, dtype: DTypeLike | None, *, copy: bool 
 
     ``copy=True`` always copies. Complex, text and object arrays are refused, and ragged lists.
     """
+    if type(value) is np.ndarray and value.dtype == dtype and value.flags.carray and not copy:
+        return value  # what is in order already must not cost time
     try:
         array = np.asarray(value)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The command line: ``fastrnn detect`` and ``fastrnn info``.
+"""The command line: ``fastrnn detect``, ``fastrnn bench`` and ``fastrnn info``.
 
 Whatever goes wrong ends in one line on standard error and exit status 2; an interrupt ends in 130.
 """
@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 import fastrnn
+from fastrnn.cli_bench import bench
 from fastrnn.cli_detect import detect
 
 
@@ -66,6 +67,7 @@ def info() -> None:
 
 
 main.add_command(detect)
+main.add_command(bench)
 
 
 def run() -> None:

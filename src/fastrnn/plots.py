@@ -11,8 +11,14 @@ from fastrnn.serialization import write_whole
 from fastrnn.trainer import History
 
 
-def _figure(**options: Any) -> Any:
-    """Return a Matplotlib figure that belongs to no window."""
+def figure(**options: Any) -> Any:
+    """Return a Matplotlib figure that belongs to no window.
+
+    Raises
+    ------
+    ImportError
+        If there is no Matplotlib.
+    """
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
     except ImportError as error:
@@ -30,7 +36,7 @@ def check_format(path: str | os.PathLike[str]) -> str:
     ImportError
         If there is no Matplotlib.
     """
-    known = _figure().canvas.get_supported_filetypes()
+    known = figure().canvas.get_supported_filetypes()
     suffix = Path(path).suffix.lstrip(".").lower()
     if suffix not in known:
         raise ValueError(f"path: expected a suffix among {', '.join(sorted(known))}, got {os.fspath(path)!r}")
@@ -47,9 +53,9 @@ def loss_curve(history: History, path: str | os.PathLike[str], *, title: str = "
         Its suffix chooses the format: png, svg, pdf.
     title : str
     """
-    suffix = check_format(path)
-    figure = _figure(figsize=(7, 4))
-    axes = figure.add_subplot()
+    check_format(path)
+    drawing = figure(figsize=(7, 4))
+    axes = drawing.add_subplot()
     epochs = np.arange(1, len(history.loss) + 1)
     steps = np.linspace(0, len(history.loss), len(history.batch_loss), endpoint=False)
     axes.plot(steps, history.batch_loss, label="each training batch", linewidth=0.8, color="0.75")
@@ -60,6 +66,11 @@ def loss_curve(history: History, path: str | os.PathLike[str], *, title: str = "
     scale = "log" if any(loss > 0 for loss in history.loss) else "linear"
     axes.set(title=title, xlabel="epoch", ylabel="loss", yscale=scale)
     axes.grid(alpha=0.3, which="both")
+    write(drawing, path)
+
+
+def write(drawing: Any, path: str | os.PathLike[str]) -> None:
+    """Write a figure to a file, whole or not at all; the path's suffix chooses the format."""
     picture = BytesIO()
-    figure.savefig(picture, format=suffix, dpi=150)
+    drawing.savefig(picture, format=check_format(path), dpi=150)
     write_whole(path, picture.getvalue())

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
 from fastrnn._validation import Seed, as_generator, as_real, positive_float, positive_int, shown
-from fastrnn.layers import Sequential, Sigmoid, Softmax
+from fastrnn.layers import Sequential, Sigmoid, Softmax, Tape
 from fastrnn.losses import Loss, as_loss
 from fastrnn.optimizers import Adam, Optimizer, clip_by_global_norm
 
@@ -99,6 +99,7 @@ class Trainer:
             raise TypeError(f"optimizer: expected one such as fastrnn.Adam(1e-3), got {shown(optimizer)}")
         self.clip_norm = None if clip_norm is None else positive_float("clip_norm", clip_norm)
         self.rng = as_generator(seed)
+        self._tape: Tape | None = None
         if self.loss.link and isinstance(model.layers[-1], (Sigmoid, Softmax)):
             raise ValueError(
                 f"loss: {loss!r} takes logits, but the model ends in {model.layers[-1]!r}; leave that layer out "
@@ -116,11 +117,13 @@ class Trainer:
             If the loss or the gradient is not finite; the parameters are left as they were.
         """
         self.model.link = self.loss.link  # what turns its output into probabilities from now on
-        output, _, tape = self.model.record(x)
+        spare, self._tape = self._tape, None  # memory of the step before
+        output, _, tape = self.model.record(x, reuse=spare)
         value, grad_output = self.loss(output, y)
         if not math.isfinite(value):
             raise FloatingPointError(f"the loss is {value}; check the data, or lower the learning rate")
         gradients = self.model.backward(tape, grad_output).parameters
+        self._tape = tape
         norm = clip_by_global_norm(gradients, math.inf if self.clip_norm is None else self.clip_norm)
         if not math.isfinite(norm):
             raise FloatingPointError(f"the gradient's norm is {norm}; check the data, or lower the learning rate")

@@ -29,7 +29,7 @@ class _Elementwise(Layer):
         _kernels.apply(self._function, x, y)
         return y, None
 
-    def stream(self, state: State = None) -> LayerStream:  # noqa: ARG002
+    def stream(self, state: State = None, batch_size: int | None = None) -> LayerStream:  # noqa: ARG002
         """Return a runner that allocates nothing."""
         return _ElementwiseStream(self._function)
 
@@ -93,7 +93,7 @@ class Softmax(_Elementwise):
         """Return ``(softmax(x), None)``."""
         return softmax(_as_float("x", x), axis=-1), None
 
-    def stream(self, state: State = None) -> LayerStream:
+    def stream(self, state: State = None, batch_size: int | None = None) -> LayerStream:  # noqa: ARG002
         """Return the runner of any layer."""
         return ForwardStream(self, state)
 

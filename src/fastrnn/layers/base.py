@@ -99,8 +99,8 @@ class Layer(ABC):
         """Return the output alone; recurrent layers return ``(output, state)``."""
         return self.forward(x)[0]
 
-    def stream(self, state: State = None) -> "LayerStream":
-        """Return a runner that takes the input step by step and carries the state."""
+    def stream(self, state: State = None, batch_size: int | None = None) -> "LayerStream":  # noqa: ARG002
+        """Return a runner that takes the input of one sequence, or of N, step by step and carries the state."""
         from fastrnn.layers.stream import ForwardStream  # noqa: PLC0415 - stream.py needs this module
 
         return ForwardStream(self, state)
@@ -163,21 +163,24 @@ class Layer(ABC):
     def _tape(self, saved: Any) -> Tape:
         return Tape(self, saved, self.fingerprint())
 
-    def _open(self, tape: Tape) -> Any:
-        """Return what was saved, if this tape is this layer's and the parameters are still those."""
+    def _own(self, tape: Tape, argument: str = "tape") -> Any:
+        """Return what was saved, if this tape is this layer's and has not ended."""
         if not isinstance(tape, Tape) or tape.layer is not self:
-            raise ValueError(f"tape: expected one that this {type(self).__name__} recorded, got {tape!r:.80}")
+            raise ValueError(f"{argument}: expected one that this {type(self).__name__} recorded, got {tape!r:.80}")
         if tape.saved is None:
-            raise RuntimeError("tape: its buffers were given to another by record(reuse=...)")
+            raise RuntimeError(f"{argument}: its buffers were given to another by record(reuse=...)")
+        return tape.saved
+
+    def _open(self, tape: Tape) -> Any:
+        """Return what was saved, if the tape is this layer's and the parameters are still those."""
+        saved = self._own(tape)
         if tape.fingerprint != self.fingerprint():
             raise RuntimeError("tape: the parameters have changed since it was recorded; call record() again")
-        return tape.saved
+        return saved
 
     def _recycle(self, tape: Tape) -> Any:
         """Return what was saved in a tape that ends with this."""
-        if not isinstance(tape, Tape) or tape.layer is not self or tape.saved is None:
-            raise ValueError(f"reuse: expected a tape that this {type(self).__name__} recorded, got {tape!r:.80}")
-        saved = tape.saved
+        saved = self._own(tape, "reuse")
         object.__setattr__(tape, "saved", None)
         return saved
 

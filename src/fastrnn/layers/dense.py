@@ -31,7 +31,8 @@ class _LinearStream:
 
     def run(self, x: Array, out: Array) -> None:
         out[...] = self._bias
-        _blas.gemm(x, self._weight, trans_b=True, out=out, accumulate=True)
+        rows = out.reshape(-1, out.shape[-1])  # a view: `out` is contiguous
+        _blas.gemm(x.reshape(len(rows), -1), self._weight, trans_b=True, out=rows, accumulate=True)
 
 
 class Linear(Layer):
@@ -96,7 +97,7 @@ class Linear(Layer):
             y += self._parameters["bias"]
         return y.reshape(*rows.shape[:-1], self.out_features), None
 
-    def stream(self, state: State = None) -> LayerStream:  # noqa: ARG002
+    def stream(self, state: State = None, batch_size: int | None = None) -> LayerStream:  # noqa: ARG002
         """Return a runner with a snapshot of the weights, which allocates nothing."""
         return _LinearStream(self.state_dict())
 

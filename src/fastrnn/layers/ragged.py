@@ -25,7 +25,7 @@ def checked_lengths(lengths: ArrayLike, steps: int, rows: int) -> NDArray[np.int
         raise TypeError(f"lengths: expected whole numbers, got dtype {array.dtype}")
     if array.shape != (rows,):
         raise ValueError(f"lengths: expected one for each of {rows} sequences, got shape {array.shape}")
-    if rows and not (1 <= array.min() and array.max() <= steps):
+    if rows and not (array.min() >= 1 and array.max() <= steps):
         raise ValueError(f"lengths: expected 1 to {steps}, the steps of x, got {array.min()} to {array.max()}")
     return array.astype(np.int64)
 
@@ -33,7 +33,7 @@ def checked_lengths(lengths: ArrayLike, steps: int, rows: int) -> NDArray[np.int
 class Dense:
     """A batch in which all sequences have T steps: rows lie as they are."""
 
-    counts = None
+    counts: NDArray[np.int64] | None = None
 
     def __init__(self, steps: int, rows: int) -> None:
         self.steps, self.rows = steps, rows
@@ -72,14 +72,13 @@ class Ragged(Dense):
         Sequences that have a step t, for each t up to the longest.
     """
 
-    counts: NDArray[np.int64]
-
     def __init__(self, steps: int, lengths: NDArray[np.int64]) -> None:
         super().__init__(steps, len(lengths))
         self.order = np.argsort(-lengths, kind="stable")
-        self.counts = np.ascontiguousarray((lengths[:, None] > np.arange(lengths.max())).sum(0), dtype=np.int64)
-        first = np.concatenate([[0], np.cumsum(self.counts)])  # row with which each step begins
-        step = np.repeat(np.arange(len(self.counts)), self.counts)
+        counts = np.ascontiguousarray((lengths[:, None] > np.arange(lengths.max())).sum(0), dtype=np.int64)
+        first = np.concatenate([[0], np.cumsum(counts)])  # row with which each step begins
+        step = np.repeat(np.arange(len(counts)), counts)
+        self.counts = counts
         place = np.arange(first[-1]) - first[step]  # of a row within its step
         self._at = step * self.rows + self.order[place]  # where each row lies in (T·N, F)
         self._last = first[lengths[self.order] - 1] + np.arange(self.rows)

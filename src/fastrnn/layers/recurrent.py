@@ -69,6 +69,7 @@ class Recurrent(Layer):
         self.bias = a_bool("bias", bias)
         self.batch_first = a_bool("batch_first", batch_first)
         self.dtype = as_dtype(dtype)
+        self.cell = self._cell_of(self.config())  # its name in the kernels' table
         shapes = dict(self.parameter_shapes(self.config()))
         if seed is BLANK:
             self._parameters = {name: np.zeros(shape, self.dtype) for name, shape in shapes.items()}
@@ -81,11 +82,6 @@ class Recurrent(Layer):
     @classmethod
     def _cell_of(cls, config: Mapping[str, Any]) -> str:
         raise NotImplementedError
-
-    @property
-    def cell(self) -> str:
-        """Name of the cell in the kernels' table."""
-        return self._cell_of(self.config())
 
     @classmethod
     def parameter_shapes(cls, config: Mapping[str, Any]) -> Shapes:
@@ -342,14 +338,15 @@ class Recurrent(Layer):
         )
         return dx, [dh_0] if dc_0 is None else [dh_0, dc_0], dw
 
-    def stream(self, state: State = None) -> LayerStream:
-        """Return a runner for one sequence that takes the input step by step; see `KernelStream`."""
-        states = self._states("{}_0", state, 1, unbatched=True)
+    def stream(self, state: State = None, batch_size: int | None = None) -> LayerStream:
+        """Return a runner for one sequence, or N of them, that takes the input step by step; see `KernelStream`."""
+        states = self._states("{}_0", state, batch_size or 1, unbatched=batch_size is None)
+        shape = (self.hidden_size,) if batch_size is None else (batch_size, self.hidden_size)
         return KernelStream(
             [
                 _streams.Stream(self.cell, *([*(part[k] for part in states), None][:2]), *self._layer_parameters(k))
                 for k in range(self.num_layers)
             ],
-            self.hidden_size,
+            shape,
             self.dtype,
         )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax
 
-from fastrnn._validation import as_real, expect_features, expect_shape, shown
+from fastrnn._validation import as_real, expect_features, expect_shape, positive_int, shown
 from fastrnn.layers.activations import Sigmoid, Softmax
 from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
 from fastrnn.layers.recurrent import Recurrent
@@ -129,12 +129,30 @@ class Sequential(Layer):
             states.append(end)
         return self._swap(array), tuple(states)
 
-    def record(self, x: ArrayLike, state: State = None) -> tuple[Array, State, Tape]:
-        """Return ``(output, states, tape)``; the output is read-only."""
+    def record(self, x: ArrayLike, state: State = None, *, reuse: Tape | None = None) -> tuple[Array, State, Tape]:
+        """Run as `forward` does, and keep what `backward` needs.
+
+        Parameters
+        ----------
+        x, state
+            As for `forward`.
+        reuse : Tape, optional
+            An earlier tape of this model whose buffers may be overwritten; it ends with this, and so does the output
+            that came with it.
+
+        Returns
+        -------
+        output, state
+            The output is read-only, as the tape may share it.
+        tape : Tape
+            For `backward`.
+        """
         array = self._time_major("x", x, self.sizes[0])
+        spare = [None] * len(self.layers) if reuse is None else self._recycle(reuse)[0]
         states, tapes = [], []
-        for layer, start in zip(self.layers, self._states(state), strict=True):
-            array, end, tape = layer.record(array, start)
+        for layer, start, old in zip(self.layers, self._states(state), spare, strict=True):
+            recycled = {"reuse": old} if isinstance(layer, Recurrent) else {}
+            array, end, tape = layer.record(array, start, **recycled)
             states.append(end)
             tapes.append(tape)
         output = read_only(self._swap(array))
@@ -143,9 +161,7 @@ class Sequential(Layer):
 
     def backward(self, tape: Tape, grad_output: ArrayLike, grad_state: State = None) -> Gradients:
         """Return the gradients of the input, the initial states and all parameters."""
-        if not isinstance(tape, Tape) or tape.layer is not self:
-            raise ValueError(f"tape: expected one that this Sequential recorded, got {tape!r:.80}")
-        tapes, shape = tape.saved
+        tapes, shape = self._own(tape)
         dy = as_real("grad_output", grad_output, self.dtype)
         expect_shape("grad_output", dy, shape)
         dy = self._swap(dy)
@@ -165,9 +181,23 @@ class Sequential(Layer):
             raise TypeError(f"state: expected a tuple with one state for each of {len(self.layers)} layers")
         return state
 
-    def stream(self, state: State = None) -> ModelStream:  # type: ignore[override]
-        """Return a runner for one sequence that arrives step by step; see `ModelStream`."""
-        return ModelStream(self, self._states(state))
+    def stream(self, state: State = None, batch_size: int | None = None) -> ModelStream:  # type: ignore[override]
+        """Return a runner for one sequence, or several side by side, that arrive step by step.
+
+        Parameters
+        ----------
+        state : tuple, optional
+            One state for each layer, as `forward` returns them; zeros if not given.
+        batch_size : int, optional
+            N sequences side by side; one sequence without a batch axis if not given.
+
+        Returns
+        -------
+        ModelStream
+            It owns a snapshot of the weights; training afterwards does not change it.
+        """
+        rows = None if batch_size is None else positive_int("batch_size", batch_size)
+        return ModelStream(self, self._states(state), rows)
 
     # ---- parameters, description, files ----
 

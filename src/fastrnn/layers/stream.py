@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn import _streams
-from fastrnn._validation import as_real, expect_features
+from fastrnn._validation import as_real, expect_features, expect_shape
 from fastrnn.layers.base import Array, Layer, State
 
 if TYPE_CHECKING:
@@ -22,7 +22,10 @@ class LayerStream(Protocol):
     """One layer's part of a stream."""
 
     def run(self, x: Array, out: Array) -> None:
-        """Take T steps ``x`` (T, F) and write the output (T, K); both contiguous, of the layer's dtype."""
+        """Take T steps ``x`` (T, F) and write the output (T, K); both contiguous, of the layer's dtype.
+
+        In a stream of N sequences these are (T, N, F) and (T, N, K).
+        """
         ...
 
 
@@ -38,23 +41,29 @@ class ForwardStream:
 
 
 class KernelStream:
-    """The stream of a stack of recurrent layers: packed weights, no allocation for a single step."""
+    """The stream of a stack of recurrent layers: packed weights, no allocation for a single step.
 
-    def __init__(self, streams: Sequence[_streams.Stream], hidden_size: int, dtype: np.dtype[Any]) -> None:
-        self._streams = streams
-        self._between = np.empty((1, hidden_size), dtype)
+    Attributes
+    ----------
+    streams : list of _streams.Stream
+        One for each layer of the stack.
+    """
+
+    def __init__(self, streams: list[_streams.Stream], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.streams = streams
+        self._between = np.empty((1, *shape), dtype)
 
     def run(self, x: Array, out: Array) -> None:
         """Run the stack from where the last call ended."""
         between = self._between if len(x) == 1 else np.empty_like(out)
-        for stream in self._streams[:-1]:
+        for stream in self.streams[:-1]:
             stream.run(x, between)
             x = between
-        self._streams[-1].run(x, out)
+        self.streams[-1].run(x, out)
 
 
-class ModelStream:
-    """A model that takes one sequence step by step; made by `Sequential.stream`.
+class ModelStream(_streams.Steps):
+    """A model that takes one sequence, or N of them side by side, step by step; made by `Sequential.stream`.
 
     Attributes
     ----------
@@ -62,45 +71,63 @@ class ModelStream:
         How many steps it has taken.
     """
 
-    def __init__(self, model: "Sequential", states: Sequence[State]) -> None:
+    def __init__(self, model: "Sequential", states: Sequence[State], batch_size: int | None) -> None:
         self.steps = 0
         self._dtype = model.dtype
         self._sizes = model.sizes
-        self._runners = [layer.stream(state) for layer, state in zip(model.layers, states, strict=True)]
-        self._between = [np.empty((1, size), self._dtype) for size in self._sizes[1:-1]]
+        self._lead = () if batch_size is None else (batch_size,)
+        self._runners = [layer.stream(state, batch_size) for layer, state in zip(model.layers, states, strict=True)]
+        self._between = [np.empty((1, *self._lead, size), self._dtype) for size in self._sizes[1:-1]]
+        if all(isinstance(runner, KernelStream) for runner in self._runners):
+            streams = [stream for runner in self._runners for stream in runner.streams]  # type: ignore[attr-defined]
+            self._connect(streams, np.empty((*self._lead, self._sizes[-1]), self._dtype))
 
-    def step(self, x: ArrayLike, out: Array | None = None) -> Array:
-        """Take one step.
-
-        Parameters
-        ----------
-        x : array_like (F,)
-        out : ndarray (K,), C-contiguous, of the model's dtype, optional
-            Where to write the output; with it no array is allocated by recurrent layers, Linear, Tanh, Sigmoid and
-            ReLU.
-
-        Returns
-        -------
-        ndarray (K,)
-            ``out`` if given, else a new array.
-        """
+    def _step(self, x: ArrayLike, out: Array | None) -> Array:
+        """Take one step, whatever x is and whatever the layers are."""
         step = as_real("x", x, self._dtype)
-        expect_features("x", step, self._sizes[0], (1,), "(F,)")
+        axes = "(N, F)" if self._lead else "(F,)"
+        expect_features("x", step, self._sizes[0], (1 + len(self._lead),), axes)
+        expect_shape("x", step, (*self._lead, self._sizes[0]))
         if out is None:
-            out = np.empty(self._sizes[-1], self._dtype)
-        self._check_out(out, (self._sizes[-1],))
+            out = np.empty((*self._lead, self._sizes[-1]), self._dtype)
+        self._check_out(out, (*self._lead, self._sizes[-1]))
         self._advance(step[None], [*self._between, out[None]])
         return out
 
     def run(self, block: ArrayLike, out: Array | None = None) -> Array:
-        """Take the steps of a block (T, F) and return their output (T, K), in ``out`` if given; T may be 0."""
+        """Take the steps of a block.
+
+        Parameters
+        ----------
+        block : array_like (T, F), or (N, T, F) in a stream of N sequences
+            T may be 0.
+        out : ndarray (T, K) or (N, T, K), C-contiguous, of the model's dtype, optional
+            Where to write the output.
+
+        Returns
+        -------
+        ndarray (T, K) or (N, T, K)
+            ``out`` if given, else a new array.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If ``block`` or ``out`` is not such an array.
+        """
         steps = as_real("block", block, self._dtype)
-        expect_features("block", steps, self._sizes[0], (2,), "(T, F)")
+        expect_features("block", steps, self._sizes[0], (2 + len(self._lead),), "(N, T, F)" if self._lead else "(T, F)")
+        T = steps.shape[-2]
+        expect_shape("block", steps, (*self._lead, T, self._sizes[0]))
         if out is None:
-            out = np.empty((len(steps), self._sizes[-1]), self._dtype)
-        self._check_out(out, (len(steps), self._sizes[-1]))
-        if len(steps):
-            self._advance(steps, [*(np.empty((len(steps), size), self._dtype) for size in self._sizes[1:-1]), out])
+            out = np.empty((*self._lead, T, self._sizes[-1]), self._dtype)
+        self._check_out(out, (*self._lead, T, self._sizes[-1]))
+        if T:
+            inner = [np.empty((T, *self._lead, size), self._dtype) for size in self._sizes[1:]]
+            if self._lead:  # the layers have time first
+                self._advance(np.ascontiguousarray(steps.swapaxes(0, 1)), inner)
+                out[...] = inner[-1].swapaxes(0, 1)
+            else:
+                self._advance(steps, [*inner[:-1], out])
         return out
 
     def _advance(self, x: Array, outputs: list[Array]) -> None:

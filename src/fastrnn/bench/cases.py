@@ -1,0 +1,142 @@
+"""What is run: cells, kinds of work and shapes. T steps, N rows, I inputs, H hidden units."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CELLS = ("rnn", "lstm", "gru")
+KINDS = ("infer", "train", "stream")
+GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+
+Shape = tuple[int, int, int, int]
+
+DENSE: tuple[Shape, ...] = (
+    (1000, 1, 8, 8),
+    (1000, 1, 16, 32),
+    (100, 1, 32, 128),
+    (25, 1, 512, 512),
+    (150, 4, 256, 256),
+    (100, 32, 64, 64),
+    (150, 16, 256, 256),
+    (100, 32, 128, 128),
+    (629, 32, 128, 128),
+    (50, 64, 500, 500),
+    (25, 64, 512, 512),
+    (25, 32, 1024, 1024),
+)
+RAGGED: tuple[Shape, ...] = ((200, 32, 64, 64), (200, 32, 256, 256))
+STREAMS: tuple[Shape, ...] = ((100, 1, 1, 8), (100, 1, 1, 16), (100, 1, 1, 32), (100, 1, 32, 64), (100, 1, 32, 128))
+
+# One shape for each regime of the targets, and where two threads are compared with one.
+QUICK: tuple[Shape, ...] = ((1000, 1, 16, 32), (100, 1, 32, 128), (25, 1, 512, 512), (100, 32, 64, 64))
+QUICK_LARGE: Shape = (25, 64, 512, 512)
+QUICK_STREAMS = STREAMS[2:]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One cell, one kind of work, one shape.
+
+    Attributes
+    ----------
+    cell : {"rnn", "lstm", "gru"}
+        The Elman cell with tanh, the LSTM, and the GRU that resets after the product.
+    kind : {"infer", "train", "stream"}
+        Forward; forward and all gradients; one step a call. A stream's T is how many steps are compared.
+    layers : int
+        Layers, each fed by the one below.
+    ragged : bool
+        Whether sequences have lengths of their own, uniform in T/20…T.
+    dtype : {"float32", "float64"}
+    """
+
+    cell: str
+    kind: str
+    T: int
+    N: int
+    I: int  # noqa: E741 - the field's name
+    H: int
+    layers: int = 1
+    ragged: bool = False
+    dtype: str = "float32"
+
+    @property
+    def shape(self) -> Shape:
+        """T, N, I and H of what one call runs."""
+        return (1 if self.kind == "stream" else self.T, self.N, self.I, self.H)
+
+    @property
+    def name(self) -> str:
+        """A name in words, unique among the cases."""
+        words = [self.cell, self.kind, "({},{},{},{})".format(*self.shape)]
+        words += [f"{self.layers} layers"] * (self.layers > 1) + ["ragged"] * self.ragged
+        return " ".join(words + [self.dtype] * (self.dtype != "float32"))
+
+    @property
+    def lengths(self) -> NDArray[np.int64] | None:
+        """How many steps each row has, the first all T; None if all rows have."""
+        if not self.ragged:
+            return None
+        lengths = np.random.default_rng(self.T).integers(max(1, self.T // 20), self.T, self.N, endpoint=True)
+        lengths[0] = self.T
+        return lengths
+
+    @property
+    def row_steps(self) -> int:
+        """How many steps of single rows one call has to compute."""
+        T, N, _, _ = self.shape
+        lengths = self.lengths
+        return T * N if lengths is None else int(lengths.sum())
+
+    @property
+    def inputs(self) -> list[int]:
+        """How many inputs each layer has."""
+        return [self.I] + [self.H] * (self.layers - 1)
+
+    @property
+    def flops(self) -> int:
+        """Operations in the products of one call; the gradients need each product twice more."""
+        return self._forward_flops * (3 if self.kind == "train" else 1)
+
+    @property
+    def intensity(self) -> float:
+        """Operations for each byte of weights that a forward call reads: the input's once, the others every step."""
+        read = sum(width + self.shape[0] * self.H for width in self.inputs)
+        return self._forward_flops / (GATES[self.cell] * self.H * read * np.dtype(self.dtype).itemsize)
+
+    @property
+    def _forward_flops(self) -> int:
+        return self.row_steps * sum(2 * GATES[self.cell] * self.H * (width + self.H) for width in self.inputs)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields."""
+        return asdict(self)
+
+
+def float64(case: Case) -> Case:
+    """Return the same case in double precision."""
+    return replace(case, dtype="float64")
+
+
+def full() -> Iterator[Case]:
+    """Yield every case; neighbours share a shape, so that they can share what they are compared with."""
+    for cell in CELLS:
+        sequences: list[tuple[Shape, dict[str, Any]]] = [(shape, {}) for shape in DENSE]
+        sequences += [((50, 16, 1760, 1760), {})] * (cell == "rnn")
+        sequences += [((100, 32, 128, 256), {"layers": 2})] * (cell == "lstm")
+        sequences += [(shape, {"ragged": True}) for shape in RAGGED]
+        yield from (Case(cell, kind, *shape, **more) for shape, more in sequences for kind in ("infer", "train"))
+        yield from (Case(cell, "stream", *shape) for shape in STREAMS)
+
+
+def quick(threads: int) -> Iterator[Case]:
+    """Yield each regime once: all of them with one thread, with more only those whose speed-up is asked for."""
+    for cell in CELLS:
+        shapes = (*QUICK, QUICK_LARGE) if threads == 1 else (QUICK[2], QUICK_LARGE) if cell == "lstm" else ()
+        yield from (Case(cell, kind, *shape) for shape in shapes for kind in ("infer", "train"))
+        if threads == 1:
+            yield from (Case(cell, kind, *RAGGED[0], ragged=True) for kind in ("infer", "train"))
+            yield from (Case(cell, "stream", *shape) for shape in QUICK_STREAMS)

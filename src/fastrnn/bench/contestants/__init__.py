@@ -1,0 +1,21 @@
+"""The contestants: one class each, all given the same weights and data. A peer is any but fastrnn and its reference."""
+
+from fastrnn.bench.cases import Case
+from fastrnn.bench.contestants.base import Contestant
+from fastrnn.bench.contestants.jax import JAX
+from fastrnn.bench.contestants.onnxruntime import ONNXRuntime, ONNXRuntimeBound
+from fastrnn.bench.contestants.ours import FastRNN
+from fastrnn.bench.contestants.pytorch import PyTorch, PyTorchPadded
+from fastrnn.bench.contestants.reference import Reference
+
+__all__ = ["CONTESTANTS", "PEERS", "Contestant", "Reference", "entrants"]
+
+PEERS: dict[str, type[Contestant]] = {c.name: c for c in (PyTorch, PyTorchPadded, ONNXRuntime, ONNXRuntimeBound, JAX)}
+CONTESTANTS: dict[str, type[Contestant]] = {FastRNN.name: FastRNN, **PEERS}
+
+
+def entrants(case: Case) -> dict[str, type[Contestant]]:
+    """Return who enters a case: everyone, and variants where there is something to pad or a state to keep."""
+    left_out = set() if case.ragged else {PyTorchPadded.name}
+    left_out |= set() if case.kind == "stream" else {ONNXRuntimeBound.name}
+    return {name: contestant for name, contestant in CONTESTANTS.items() if name not in left_out}

@@ -1,0 +1,77 @@
+"""What every contestant is: something that runs a case, and says what it can't run."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastrnn.bench.cases import Case
+from fastrnn.bench.data import Data
+
+Array = NDArray[Any]
+
+
+class Contestant(ABC):
+    """One library, given one case.
+
+    Parameters
+    ----------
+    case : Case
+    given : Data
+    threads : int
+        How many it may use.
+
+    Attributes
+    ----------
+    name : str
+        What reports call it.
+    needs : tuple of str
+        Modules that must be installed.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def __init__(self, case: Case, given: Data, threads: int) -> None: ...
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """Return why it can't take part at all, or None."""
+        absent = [module for module in cls.needs if find_spec(module) is None]
+        return f"{', '.join(absent)} not installed" if absent else None
+
+    @classmethod
+    def refuses(cls, case: Case) -> str | None:  # noqa: ARG003 - most take everything
+        """Return why it can't run a case, or None."""
+        return None
+
+    @abstractmethod
+    def call(self) -> Any:
+        """Do what is timed: all of a sequence, or one step of a stream."""
+
+    @abstractmethod
+    def arrays(self) -> Mapping[str, Array]:
+        """Run the case from its start and return what is compared.
+
+        For inference ``output`` and ``h_n`` (and ``c_n``); for training the gradients of ``x``, ``h_0`` (``c_0``) and
+        every parameter by its name; for a stream the ``output`` of T steps. A result may be left out if the
+        contestant does not have it.
+        """
+
+    @classmethod
+    def version(cls) -> str | None:
+        """Return the installed version, None if there is none."""
+        try:
+            return version(cls.needs[0]) if cls.needs else None
+        except PackageNotFoundError:
+            return None
+
+
+def states(arrays: Any, form: str) -> dict[str, Array]:
+    """Return arrays of h (and c) by name; ``form`` is "{}_0" or "{}_n"."""
+    return {form.format(name): np.asarray(array) for name, array in zip("hc", arrays, strict=False)}

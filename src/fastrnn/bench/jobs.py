@@ -1,0 +1,127 @@
+"""What a run is made of: jobs, each a kind of measurement on a case, and what each of them measures."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fastrnn.bench import memory
+from fastrnn.bench.cases import CELLS, Case, float64, full, quick
+from fastrnn.bench.contestants import CONTESTANTS, Contestant, entrants
+from fastrnn.bench.data import data
+from fastrnn.bench.equality import difference, truth
+from fastrnn.bench.timing import interleaved
+
+Found = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A measurement on a case: ``compare`` contestants, or one of fastrnn's own (``padding``, …)."""
+
+    work: str
+    case: Case
+
+    @property
+    def name(self) -> str:
+        """The case's name, and the work if it is not the comparison."""
+        return self.case.name if self.work == "compare" else f"{self.case.name}: {self.work}"
+
+
+SUBNORMAL = 1e-41
+
+
+def compare(case: Case, threads: int, rounds: int) -> Found:
+    """Compare all contestants with the reference, then time those that are right.
+
+    Returns
+    -------
+    dict
+        ``seconds`` of one call by contestant, and for every other contestant its ``reasons``: not installed, not
+        able to, WRONG, or failed.
+    """
+    expected = truth(case)
+    ready: dict[str, Contestant] = {}
+    reasons: dict[str, str] = {}
+    for name, contestant in entrants(case).items():
+        made = prepared(contestant, case, threads, expected.arrays)
+        if isinstance(made, str):
+            reasons[name] = made
+        else:
+            ready[name] = made
+    seconds = interleaved({name: contestant.call for name, contestant in ready.items()}, rounds)
+    return {"seconds": {**seconds, "reference": expected.seconds}, "reasons": reasons}
+
+
+def prepared(contestant: type[Contestant], case: Case, threads: int, expected: Any) -> Contestant | str:
+    """Return a contestant that has computed the right thing, or why there is none."""
+    reason = contestant.missing() or contestant.refuses(case)
+    if reason:
+        return reason
+    try:
+        made = contestant(case, data(case), threads)
+        wrong = difference(case, made.arrays(), expected)
+    except Exception as error:  # others' libraries raise what they like; the report shows it
+        return f"failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return f"WRONG: {wrong}" if wrong else made
+
+
+def _ours(case: Case, threads: int, **changes: Any) -> Contestant | None:
+    """Return fastrnn on a case with some of its data changed, or None if it can't run it."""
+    contestant = CONTESTANTS["fastrnn"]
+    return None if contestant.refuses(case) else contestant(case, data(case)._replace(**changes), threads)
+
+
+def _measured(runs: dict[str, Contestant | None], rounds: int, case: Case) -> Found:
+    ready = {name: run.call for name, run in runs.items() if run is not None}
+    if len(ready) < len(runs):
+        return {"seconds": {}, "reasons": {"fastrnn": CONTESTANTS["fastrnn"].refuses(case)}}
+    return {"seconds": interleaved(ready, rounds), "reasons": {}}
+
+
+def padding(case: Case, threads: int, rounds: int) -> Found:
+    """Time ragged rows, and as many rows that all have T steps; the latter's seconds scaled to the real steps."""
+    dense = replace(case, ragged=False)
+    found = _measured({"fastrnn": _ours(case, threads), "dense": _ours(dense, threads)}, rounds, case)
+    if found["seconds"]:
+        found["seconds"]["dense"] *= case.row_steps / dense.row_steps
+    return found
+
+
+def subnormals(case: Case, threads: int, rounds: int) -> Found:
+    """Time training when the gradient that arrives is subnormal, and when it is not."""
+    tiny = np.full((case.T, case.N, case.H), SUBNORMAL, case.dtype)
+    return _measured({"fastrnn": _ours(case, threads, grad=tiny), "normal": _ours(case, threads)}, rounds, case)
+
+
+def peak_memory(case: Case, threads: int, rounds: int) -> Found:  # noqa: ARG001 - one round is all there is
+    """Return by how many bytes a process grows that trains, one process for each contestant."""
+    grown: dict[str, float] = {}
+    reasons: dict[str, str] = {}
+    for name in ("fastrnn", "pytorch"):
+        contestant = CONTESTANTS[name]
+        reason = contestant.missing() or contestant.refuses(case)
+        result = reason or memory.measure(name, case, threads)
+        if isinstance(result, str):
+            reasons[name] = result
+        else:
+            grown[name] = result
+    return {"bytes": grown, "reasons": reasons}
+
+
+WORK = {"compare": compare, "padding": padding, "subnormals": subnormals, "memory": peak_memory}
+
+
+def plan(threads: int, *, short: bool) -> Iterator[Job]:
+    """Yield the jobs of a run, full or short."""
+    for case in quick(threads) if short else full():
+        yield Job("compare", case)
+        if case.kind != "stream" and (not short or (case.T, case.N, case.H) == (100, 32, 64)):
+            yield Job("compare", float64(case))
+        if case.ragged:
+            yield Job("padding", case)
+    if not short or threads == 1:
+        for cell in ("lstm",) if short else CELLS:
+            yield Job("subnormals", Case(cell, "train", 100, 32, 128, 128))
+            yield Job("memory", Case(cell, "train", 50, 64, 500, 500))

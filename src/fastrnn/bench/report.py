@@ -1,0 +1,140 @@
+"""What a run has found, in text: a table for each number of threads, means, the worst case, and the targets."""
+
+import math
+from collections.abc import Iterator
+
+from fastrnn.bench.cases import CELLS, KINDS
+from fastrnn.bench.contestants import CONTESTANTS
+from fastrnn.bench.judging import judge
+from fastrnn.bench.results import Result, Run, geometric_mean, ratios
+
+Row = tuple[str, ...]
+TARGETS_HEAD: Row = ("target", "threads", "asked", "found", "", "")
+
+
+def text(run: Run) -> str:
+    """Return the whole report for a terminal."""
+    lines = [f"{name}: {value}" for name, value in run.machine.items()]
+    for threads in run.threads():
+        lines += ["", _title(run, threads), *_aligned(_table(run, threads)), "", *_means(run, threads)]
+    lines += [*_others(run), *_absences(run), "", *_aligned([TARGETS_HEAD, *_verdicts(run)])]
+    return "\n".join(lines if run.complete else [*lines, "", "not complete: interrupted, or a worker has failed"])
+
+
+def markdown(run: Run) -> str:
+    """Return the tables for a document."""
+    lines = [f"- {name}: {value}" for name, value in run.machine.items()]
+    for threads in run.threads():
+        means = (f"- {line}" for line in _means(run, threads))
+        lines += ["", _title(run, threads), "", *_piped(_table(run, threads)), "", *means]
+    return "\n".join([*lines, "", *_piped([TARGETS_HEAD, *_verdicts(run)])])
+
+
+# ---- rows ----
+
+
+def _table(run: Run, threads: int) -> list[Row]:
+    """Return a head and a row for each case, with a column for everyone who has a time somewhere, or ought to."""
+    results = run.chosen(dtype=None, threads=threads)
+    names = [name for name in (*CONTESTANTS, "reference") if any(_time(result, name) != "–" for result in results)]
+    head = ("case", *(f"{name}, ms" for name in names), "best peer", "ratio", "peak")
+    return [head, *(_row(run, result, names) for result in results)]
+
+
+def _row(run: Run, result: Result, names: list[str]) -> Row:
+    """Return one case: times in ms, or a word for why there is none."""
+    share = run.share(result)
+    cells = [_time(result, name) for name in names]
+    return (
+        result.case.name,
+        *cells,
+        result.best_peer or "–",
+        _number(result.ratio()),
+        f"{share:.0%}" if share else "–",
+    )
+
+
+def _time(result: Result, name: str) -> str:
+    if name in result.values:
+        return f"{result.values[name] * 1e3:.3g}"
+    reason = result.reasons.get(name, "")
+    return "WRONG" if reason.startswith("WRONG") else "failed" if reason.startswith("failed") else "–"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None or math.isnan(value) else f"{value:.2f}"
+
+
+def _title(run: Run, threads: int) -> str:
+    """Return how many threads there were, and their peaks."""
+    known = [(dtype, run.peak(threads, dtype)) for dtype in ("float32", "float64")]
+    peaks = "".join(f"; FMA peak {peak / 1e9:.0f} GFLOP/s {dtype}" for dtype, peak in known if peak)
+    return f"{threads} thread{'s' * (threads > 1)}{peaks}"
+
+
+def _means(run: Run, threads: int) -> Iterator[str]:
+    """Yield the geometric means of best peer / fastrnn, of everything and by cell and kind, and the worst case."""
+    results = [result for result in run.chosen(threads=threads) if result.ratio() is not None]
+    if not results:
+        yield "best peer / fastrnn: nothing to compare"
+        return
+    yield f"best peer / fastrnn, geometric mean of {len(results)} cases: {geometric_mean(ratios(results)):.2f}"
+    for cell in CELLS:
+        parts = []
+        for kind in KINDS:
+            own = [result for result in results if (result.case.cell, result.case.kind) == (cell, kind)]
+            parts += [f"{kind} {geometric_mean(ratios(own)):.2f}"] if own else []
+        if parts:
+            yield f"{cell}: {', '.join(parts)}"
+    worst = min(results, key=lambda result: result.ratio() or math.inf)
+    yield f"worst case: {worst.case.name}, {_number(worst.ratio())} (against {worst.best_peer})"
+
+
+def _others(run: Run) -> Iterator[str]:
+    """Yield what was measured besides the comparison."""
+    other = [result for result in run.results if result.work != "compare"]
+    if other:
+        yield ""
+    for result in other:
+        unit, scale = ("MB", 1e-6) if result.work == "memory" else ("ms", 1e3)
+        values = ", ".join(f"{name} {value * scale:.3g} {unit}" for name, value in result.values.items())
+        said = values or "; ".join(f"{name}: {reason}" for name, reason in result.reasons.items())
+        yield f"{result.work}, {result.case.name}, {result.threads} threads: {said}"
+
+
+def _absences(run: Run) -> Iterator[str]:
+    """Yield why there are gaps in the table, each reason once."""
+    cases: dict[tuple[str, str], list[str]] = {}
+    for result in run.chosen(dtype=None):
+        for name, reason in result.reasons.items():
+            cases.setdefault((name, reason), []).append(f"{result.case.name}, {result.threads} threads")
+    if cases:
+        yield ""
+    for (name, reason), where in cases.items():
+        yield f"{name}: {reason} ({where[0] if len(where) == 1 else f'{len(where)} cases'})"
+
+
+def _verdicts(run: Run) -> Iterator[Row]:
+    for target, threads, state, value, detail in judge(run):
+        asked = f"{'>=' if target.at_least else '<='} {target.bound:g}"
+        yield (target.text, str(threads), asked, _number(value), state, detail)
+
+
+# ---- layout ----
+
+
+def _aligned(rows: list[Row]) -> Iterator[str]:
+    """Yield lines in columns, the first of them and words to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        first, *rest = zip(row, widths, strict=True)
+        cells = [f"{cell:>{width}}" for cell, width in rest[:-1]]
+        yield "  ".join([f"{first[0]:{first[1]}}", *cells, rest[-1][0]]).rstrip()
+
+
+def _piped(rows: list[Row]) -> Iterator[str]:
+    """Yield the lines of a Markdown table."""
+    for i, row in enumerate(rows):
+        yield f"| {' | '.join(row)} |"
+        if i == 0:
+            yield f"|{'---|' * len(row)}"

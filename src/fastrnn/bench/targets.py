@@ -1,0 +1,168 @@
+"""What is asked of a run, as data: bounds on quantities of cases. `judging` holds a run to them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastrnn.bench.cases import CELLS, Case
+from fastrnn.bench.results import Result, Run
+
+Quantity = Callable[[Run, Result], float | None]
+Test = Callable[[Case], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A bound on one quantity of some cases.
+
+    Attributes
+    ----------
+    text : str
+        What is asked of, in words.
+    bound : float
+    cases : callable
+        Whether it is for a case.
+    quantity : callable
+        What is bounded; by default the ratio best peer / fastrnn.
+    peers : tuple of str, optional
+        Who has to have been measured; if not given, all those that can run the case.
+    work : str
+        Of which jobs.
+    dtype : str
+    at_least : bool
+        Whether the bound is one from below.
+    mean : bool
+        Whether it is on the geometric mean, not on the worst case.
+    threads : tuple of int
+        The thread counts for which it is asked.
+    """
+
+    text: str
+    bound: float
+    cases: Test
+    quantity: Quantity = lambda _, result: result.ratio()
+    peers: tuple[str, ...] | None = None
+    work: str = "compare"
+    dtype: str = "float32"
+    at_least: bool = True
+    mean: bool = False
+    threads: tuple[int, ...] = (1, 2)
+
+
+# ---- quantities ----
+
+
+def against(name: str) -> Quantity:
+    """Return the ratio of another's value to ours."""
+    return lambda _, result: result.ratio(name)
+
+
+def relative(name: str) -> Quantity:
+    """Return the ratio of our value to another's."""
+
+    def quantity(_: Run, result: Result) -> float | None:
+        ratio = result.ratio(name)
+        return 1 / ratio if ratio else None
+
+    return quantity
+
+
+def speedup(run: Run, result: Result) -> float | None:
+    """Return our time with one thread over that with more."""
+    alone = [one.ours for one in run.chosen(threads=1) if one.case == result.case]
+    return alone[0] / result.ours if alone and alone[0] and result.ours else None
+
+
+def share(run: Run, result: Result) -> float | None:
+    """Return the part of the peak that we reach."""
+    return run.share(result)
+
+
+def microseconds(_: Run, result: Result) -> float | None:
+    """Return our time."""
+    return None if result.ours is None else result.ours * 1e6
+
+
+# ---- cases ----
+
+
+def every(_: Case) -> bool:
+    """Accept all cases."""
+    return True
+
+
+def only(
+    cells: Sequence[str] = CELLS,
+    kinds: Sequence[str] = ("infer", "train"),
+    N: Sequence[int] = (1, 10**9),
+    H: Sequence[int] = (1, 10**9),
+    ragged: bool = False,
+) -> Test:
+    """Return a test of cases; of N and H the smallest and the largest are given."""
+
+    def test(case: Case) -> bool:
+        fits = N[0] <= case.N <= N[1] and H[0] <= case.H <= H[1]
+        return fits and case.cell in cells and case.kind in kinds and case.ragged == ragged
+
+    return test
+
+
+def both(text: str, infer: float, train: float, **test: Any) -> Iterator[Target]:
+    """Yield two targets that differ in the bound, for inference and for training."""
+    for kind, bound in (("infer", infer), ("train", train)):
+        yield Target(f"{text}, {kind}", bound, only(kinds=(kind,), **test))
+
+
+def streams(smallest: int, largest: int, bound: float) -> Target:
+    """Return a target for one step of a stream."""
+    test = only(kinds=("stream",), H=(smallest, largest))
+    name = "onnxruntime"
+    return Target(f"stream step, H={smallest}…{largest}, against ONNX Runtime", bound, test, against(name), (name,))
+
+
+def means(cell: str, infer: float, train: float) -> Iterator[Target]:
+    """Yield targets for the geometric means of one cell, streams not among them."""
+    for kind, bound in (("infer", infer), ("train", train)):
+        cases = [only((cell,), (kind,), ragged=ragged) for ragged in (False, True)]
+        yield Target(f"geometric mean, {cell}, {kind}", bound, lambda c, t=cases: any(f(c) for f in t), mean=True)  # type: ignore[misc]
+
+
+# ---- targets ----
+
+ONE, MANY = (1, 1), (16, 10**9)
+SMALL, LARGE = (1, 256), (500, 10**9)
+WITH_TORCH = ("pytorch",)
+NEAR_THE_PEAK = only(("lstm",), ("infer",), (64, 64), (500, 512))
+
+TARGETS: tuple[Target, ...] = (
+    Target("geometric mean of all cases", 2.0, every, mean=True),
+    *(target for cell in CELLS for target in means(cell, 1.8, 1.7)),
+    Target("any single case", 1.0, every),
+    *both("rnn, N=1, H<=32", 4, 5, cells=("rnn",), N=ONE, H=(1, 32)),
+    *both("lstm and gru, N=1, H<=32", 3, 5, cells=("lstm", "gru"), N=ONE, H=(1, 32)),
+    *both("rnn, N=1, H=128", 2, 2, cells=("rnn",), N=ONE, H=(128, 128)),
+    *both("lstm and gru, N=1, H=128", 1.6, 2, cells=("lstm", "gru"), N=ONE, H=(128, 128)),
+    *both("N=1, H=512", 1.3, 1.3, N=ONE, H=(512, 512)),
+    *both("lstm, N>=16, H<=256", 1.2, 1.2, cells=("lstm",), N=MANY, H=SMALL),
+    *both("lstm, N>=16, H>=500", 1.15, 1.12, cells=("lstm",), N=MANY, H=LARGE),
+    *both("rnn and gru, N>=16, H<=256", 1.4, 1.5, cells=("rnn", "gru"), N=MANY, H=SMALL),
+    *both("rnn and gru, N>=16, H>=500", 1.2, 1.2, cells=("rnn", "gru"), N=MANY, H=LARGE),
+    Target("ragged, against PyTorch packed", 4, only(ragged=True), against("pytorch"), WITH_TORCH),
+    streams(8, 32, 12),
+    streams(64, 64, 8),
+    streams(128, 128, 4),
+    Target(
+        "share of the FMA peak, lstm, infer, N=64, H≈512",
+        0.8,
+        only(["lstm"], ["infer"], (64, 64), (500, 512)),
+        share,
+        (),
+    ),
+    Target("µs of a stream step, H=32", 0.5, only(kinds=("stream",), H=(32, 32)), microseconds, (), at_least=False),
+    Target("2 threads over 1, N>=16, H>=128", 1.75, only(N=MANY, H=(128, 10**9)), speedup, (), threads=(2,)),
+    Target("2 threads over 1, N=1, H=512", 2, only(N=ONE, H=(512, 512)), speedup, (), threads=(2,)),
+    Target("ragged over dense, per real step", 1.3, every, relative("dense"), (), "padding", at_least=False),
+    Target("training memory over PyTorch's", 1, every, relative("pytorch"), WITH_TORCH, "memory", at_least=False),
+    Target("subnormal gradients over normal ones", 1.05, every, relative("normal"), (), "subnormals", at_least=False),
+    Target("float64, against PyTorch", 1, every, against("pytorch"), WITH_TORCH, dtype="float64"),
+)

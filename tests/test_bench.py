@@ -1,0 +1,224 @@
+"""The benchmark's parts: which cases there are, who is equal to the reference, how times become ratios."""
+
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fastrnn import _kernels
+from fastrnn.bench import jobs, timing
+from fastrnn.bench.cases import CELLS, Case, full, quick
+from fastrnn.bench.contestants import CONTESTANTS, PEERS, Reference, entrants
+from fastrnn.bench.data import data
+from fastrnn.bench.equality import difference, truth
+from fastrnn.bench.peak import peak
+from fastrnn.bench.results import Result, Run, geometric_mean, ratios
+
+SHAPES = [
+    {"T": 20, "N": 1, "I": 4, "H": 8},
+    {"T": 9, "N": 5, "I": 16, "H": 24},
+    {"T": 10, "N": 4, "I": 6, "H": 8, "layers": 2},
+    {"T": 40, "N": 8, "I": 8, "H": 8, "ragged": True},
+    {"T": 40, "N": 3, "I": 8, "H": 8, "ragged": True, "layers": 2},
+    {"T": 9, "N": 5, "I": 16, "H": 24, "dtype": "float64"},
+]
+SMALL = [Case(cell, kind, **shape) for cell in CELLS for shape in SHAPES for kind in ("infer", "train")]
+SMALL += [Case(cell, "stream", 30, 1, 3, 8) for cell in CELLS]
+
+
+# ---- cases ----
+
+
+def test_the_full_list():
+    names = [case.name for case in full()]
+    assert len(names) == len(set(names)) == 3 * (2 * 14 + 5) + 2 * 2
+    for cell in CELLS:
+        for kind in ("infer", "train"):
+            assert f"{cell} {kind} (1000,1,8,8)" in names
+            assert f"{cell} {kind} (629,32,128,128)" in names
+            assert f"{cell} {kind} (25,32,1024,1024)" in names
+            assert f"{cell} {kind} (200,32,256,256) ragged" in names
+        assert f"{cell} stream (1,1,1,8)" in names
+        assert f"{cell} stream (1,1,32,128)" in names
+    assert [name for name in names if "1760" in name] == ["rnn infer (50,16,1760,1760)", "rnn train (50,16,1760,1760)"]
+    assert [name for name in names if "layers" in name] == [
+        "lstm infer (100,32,128,256) 2 layers",
+        "lstm train (100,32,128,256) 2 layers",
+    ]
+
+
+def test_the_quick_list_is_part_of_the_full_one():
+    everything = set(full())
+    assert set(quick(2)) < set(quick(1)) < everything
+    kinds = {(case.cell, case.kind) for case in quick(1)}
+    assert kinds == {(case.cell, case.kind) for case in everything}
+
+
+def test_every_case_is_run_in_double_precision_too():
+    planned = list(jobs.plan(1, short=False))
+    single = {job.case for job in planned if job.work == "compare" and job.case.dtype == "float32"}
+    double = {replace(job.case, dtype="float32") for job in planned if job.case.dtype == "float64"}
+    assert single == set(full())
+    assert double == {case for case in single if case.kind != "stream"}
+
+
+def test_lengths_are_between_a_twentieth_and_the_whole():
+    lengths = Case("rnn", "infer", 200, 32, 64, 64, ragged=True).lengths
+    assert lengths.min() >= 10
+    assert lengths.max() == 200
+    assert 80 < lengths.mean() < 130
+
+
+def test_operations_are_counted_as_on_paper():
+    case = Case("lstm", "infer", 10, 3, 5, 7)
+    assert case.flops == 10 * 3 * 2 * 4 * 7 * (5 + 7)
+    assert replace(case, kind="train").flops == 3 * case.flops
+    assert replace(case, kind="stream", N=1).flops == 2 * 4 * 7 * (5 + 7)
+    assert replace(case, layers=2).flops == case.flops + 10 * 3 * 2 * 4 * 7 * (7 + 7)
+    ragged = replace(case, ragged=True)
+    assert ragged.flops == ragged.lengths.sum() * 2 * 4 * 7 * (5 + 7)
+    assert case.intensity == case.flops / (4 * (4 * 7 * 5 + 10 * 4 * 7 * 7))
+
+
+# ---- equal first ----
+
+
+@pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
+def test_all_that_are_installed_are_equal_to_the_reference(case):
+    for contestant in entrants(case).values():
+        if not (contestant.missing() or contestant.refuses(case)):
+            made = jobs.prepared(contestant, case, 1, truth(case).arrays)
+            assert not isinstance(made, str), made
+            made.call()
+
+
+def test_each_row_of_a_ragged_reference_is_that_row_by_itself():
+    case = Case("lstm", "train", 12, 4, 3, 5, ragged=True, layers=2)
+    given = data(case)
+    together = truth(case).arrays
+    for row, length in enumerate(given.lengths):
+        alone = given._replace(
+            x=given.x[:length, [row]],
+            grad=given.grad[:length, [row]],
+            state=tuple(part[:, [row]] for part in given.state),
+            lengths=None,
+        )
+        found = Reference(replace(case, T=int(length), N=1, ragged=False), alone, 1).arrays()
+        np.testing.assert_allclose(together["x"][:length, [row]], found["x"], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(together["h_0"][:, [row]], found["h_0"], rtol=0, atol=1e-12)
+        assert not together["x"][length:, row].any()
+
+
+CASE = Case("lstm", "train", 9, 2, 3, 4)
+
+
+@pytest.mark.parametrize("name", ["x", "h_0", "c_0", "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"])
+def test_whatever_is_broken_is_reported_wrong_and_not_timed(monkeypatch, name):
+    class Broken(CONTESTANTS["fastrnn"]):
+        def arrays(self):
+            found = dict(super().arrays())
+            found[name] = found[name] + np.float32(1e-3) * np.abs(found[name]).max()
+            return found
+
+    monkeypatch.setitem(CONTESTANTS, "fastrnn", Broken)
+    found = jobs.compare(CASE, 1, 3)
+    assert found["reasons"]["fastrnn"].startswith(f"WRONG: {name}: differs from the reference by ")
+    assert "fastrnn" not in found["seconds"]
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_what_is_not_a_number_is_wrong(broken):
+    expected = truth(CASE).arrays
+    assert difference(CASE, expected, expected) is None
+    assert "x: differs" in difference(CASE, {"x": np.full_like(expected["x"], broken)}, expected)
+    assert "x: expected shape" in difference(CASE, {"x": expected["x"][1:]}, expected)
+
+
+def test_a_contestant_that_raises_is_reported(monkeypatch):
+    class Failing(CONTESTANTS["fastrnn"]):
+        def arrays(self):
+            raise RuntimeError("out of\norder")
+
+    monkeypatch.setitem(CONTESTANTS, "fastrnn", Failing)
+    assert jobs.compare(CASE, 1, 3)["reasons"]["fastrnn"] == "failed: RuntimeError: out of order"
+
+
+def test_who_is_not_installed_is_named(monkeypatch):
+    for peer in PEERS.values():
+        monkeypatch.setattr(peer, "needs", ("no_such_module",))
+    found = jobs.compare(replace(CASE, kind="infer"), 1, 3)
+    assert set(found["seconds"]) == {"fastrnn", "reference"}
+    assert set(found["reasons"].values()) == {"no_such_module not installed"}
+
+
+# ---- times ----
+
+
+def test_calls_are_interleaved_in_rotating_order(monkeypatch):
+    said = []
+    monkeypatch.setattr(timing, "_count", lambda _: 1)
+    found = timing.interleaved({name: lambda name=name: said.append(name) for name in "abc"}, 4)
+    assert "".join(said) == "abc" + "bca" + "cab" + "abc"
+    assert set(found) == set("abc")
+    assert all(seconds >= 0 for seconds in found.values())
+
+
+def result(case=CASE, threads=1, work="compare", reasons=None, **values):
+    return Result(work, case, threads, {"fastrnn": 2.0, **values}, reasons or {})
+
+
+def test_the_ratio_is_that_of_the_best_peer():
+    found = result(pytorch=6.0, jax=3.0, reference=0.1)
+    assert found.best_peer == "jax"
+    assert found.ratio() == 1.5
+    assert found.ratio("pytorch") == 3.0
+    assert found.ratio("onnxruntime") is None
+    assert result().ratio() is None
+    assert Result("compare", CASE, 1, {"jax": 1.0}, {}).ratio() is None
+
+
+def test_geometric_means():
+    assert geometric_mean([1.0, 4.0]) == pytest.approx(2.0)
+    assert math.isnan(geometric_mean([]))
+    assert list(ratios([result(jax=4.0), result(), result(jax=1.0)])) == [2.0, 0.5]
+
+
+def test_the_peak_is_never_below_a_rate_that_was_seen():
+    run = Run(results=[result()])
+    assert run.peak(1, "float32") is None
+    run.add({"kind": "peak", "threads": 1, "dtype": "float32", "rate": 1.0})
+    assert run.peak(1, "float32") == CASE.flops / 2.0
+    assert run.share(run.results[0]) == 1.0
+    run.add({"kind": "peak", "threads": 1, "dtype": "float32", "rate": CASE.flops})
+    run.add({"kind": "peak", "threads": 1, "dtype": "float32", "rate": 1.0})
+    assert run.share(run.results[0]) == 0.5
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_peak_is_that_of_all_threads_together(monkeypatch, threads):
+    counts = []
+
+    def multiply_adds(count, dtype):
+        assert dtype == "float32"
+        counts.append(count)
+        time.sleep(1e-6 * count)
+        return 10 * count
+
+    monkeypatch.setattr(_kernels, "multiply_adds", multiply_adds, raising=False)
+    assert 0 < peak("float32", threads) < threads * 1e7
+    assert len(set(counts[-threads:])) == 1
+
+
+def test_without_the_kernel_there_is_no_peak(monkeypatch):
+    monkeypatch.delattr(_kernels, "multiply_adds", raising=False)
+    assert peak("float32", 1) is None
+
+
+def test_a_run_survives_its_file():
+    run = Run({"cpu": "one"}, [result(jax=3.0, reasons={"pytorch": "absent"})], {(2, "float32"): 1e9}, complete=True)
+    assert Run.from_json(run.to_json()) == run
+    for text in ("", "{}", "[]", '{"format": 2}', run.to_json().replace('"H"', '"K"'), "[" * 100_000):
+        with pytest.raises(ValueError, match=r"fastrnn bench --json|expected format 1"):
+            Run.from_json(text)
