@@ -171,3 +171,43 @@ def test_a_second_round_allocates_little():
     size = sum(array.nbytes for array in buffers(tape))
     assert size > 2_000_000
     assert peak < size / 10
+
+
+# ---- models ----
+
+
+def model(cell):
+    return fastrnn.Sequential(
+        recurrent(cell, 3, 5), fastrnn.Tanh(), recurrent(cell, 5, 4, 2), fastrnn.Linear(4, 2, seed=0)
+    )
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_model_hands_its_tapes_on(cell):
+    m, rng = model(cell), np.random.default_rng(0)
+    x, other = rng.standard_normal((2, 6, 7, 3)).astype(np.float32)
+    output, states, tape = m.record(x)
+    grads = m.backward(tape, output)
+    _, _, old = m.record(other)
+    again, states2, tape2 = m.record(x, reuse=old)
+    assert same_bits(again, output)
+    assert same_bits(states2, states)
+    grads2 = m.backward(tape2, output)
+    assert same_bits(grads2.x, grads.x)
+    assert same_bits(grads2.parameters, grads.parameters)
+    with pytest.raises(RuntimeError, match=r"^tape: its buffers were given to another"):
+        m.backward(old, output)
+    with pytest.raises(RuntimeError, match=r"^reuse: its buffers were given to another"):
+        m.record(x, reuse=old)
+    with pytest.raises(ValueError, match=r"^reuse: expected one that this Sequential recorded"):
+        model(cell).record(x, reuse=tape2)
+    m.backward(tape, output)
+
+
+def test_a_model_that_refuses_a_call_leaves_the_tape_as_it_was():
+    m = model("lstm")
+    x = np.ones((6, 7, 3), np.float32)
+    output, _, tape = m.record(x)
+    with pytest.raises(ValueError, match="features"):
+        m.record(x[..., :2], reuse=tape)
+    m.backward(tape, output)
