@@ -140,7 +140,7 @@ def test_the_reference_imports_numpy_alone():
     assert {package_of[name] for name in outside & MODULES.keys()} == {"reference"}
 
 
-@pytest.mark.parametrize(("word", "only"), [("cython_blas", "_blas.pyx"), ("extern from \"fastrnn.h\"", "_csrc.pxd")])
+@pytest.mark.parametrize(("word", "only"), [("cython_blas", "_blas.pyx"), ('extern from "fastrnn.h"', "_csrc.pxd")])
 def test_one_file_reaches_what_lies_below(word, only):
     files = [path for suffix in ("py", "pyi", "pyx", "pxd") for path in SOURCE.rglob(f"*.{suffix}")]
     assert [path.name for path in files if word in path.read_text(encoding="utf-8")] == [only]

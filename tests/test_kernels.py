@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from fastrnn import _kernels, reference
 from kernel_cases import DTYPES, SHAPES, WEIGHTS, Shape, answers, cast, expect_equal, forward, problem
 
-each_kernel = pytest.mark.parametrize(
-    ("cell", "isa", "dtype"), list(product(_kernels.CELLS, _kernels.ISAS, DTYPES))
-)
+each_kernel = pytest.mark.parametrize(("cell", "isa", "dtype"), list(product(_kernels.CELLS, _kernels.ISAS, DTYPES)))
 THREADS = (1, 2, 3, 4)
 
 

@@ -7,7 +7,16 @@ import pytest
 
 from fastrnn import _kernels
 from kernel_cases import (
-    DTYPES, Shape, answers, backward, cast, expect_same_bits, forward, outputs, problem, running,
+    DTYPES,
+    Shape,
+    answers,
+    backward,
+    cast,
+    expect_same_bits,
+    forward,
+    outputs,
+    problem,
+    running,
 )  # fmt: skip
 from kernel_cases import rows as rows_of_batch
 

@@ -19,9 +19,7 @@ def arrays(cell, bias=True):
 
 
 def forward(cell, a, **options):
-    return _kernels.forward(
-        cell, *(a[name] for name in ("x", "h_0", "c_0", *WEIGHTS)), **{"record": True, **options}
-    )
+    return _kernels.forward(cell, *(a[name] for name in ("x", "h_0", "c_0", *WEIGHTS)), **{"record": True, **options})
 
 
 def backward(cell, a, recorded, **options):

@@ -6,7 +6,7 @@ import pytest
 import fastrnn
 from fastrnn import _kernels
 from fastrnn._streams import Stream
-from kernel_cases import DTYPES, WEIGHTS, Shape, cast, expect_equal, expect_same_bits, forward, outputs, problem
+from kernel_cases import DTYPES, WEIGHTS, Shape, cast, draw, expect_equal, expect_same_bits, forward, outputs, problem
 
 # One row and a few (hoisted), fused, and rows enough that threads share them out; T beyond blocks of 64 steps.
 SHAPES = [Shape(150, 1, 5, 7), Shape(90, 3, 2, 9), Shape(20, 1, 3, 161), Shape(66, 9, 4, 20), Shape(12, 33, 4, 130)]
@@ -51,8 +51,8 @@ def test_a_stream_gives_the_bits_of_the_sequence_however_it_is_cut(cell, isa, dt
 
 @pytest.mark.parametrize("cell", _kernels.CELLS)
 def test_a_stream_of_a_large_layer_gives_the_same_bits_on_any_number_of_threads(cell):
-    shape = Shape(70, 17, 40, 200)  # 20 MFLOP and more a step and thread: worth waking them
-    a = cast(problem(cell, shape, True)[0], "float32")
+    shape = Shape(70, 17, 40, 200)  # 100 MFLOP and more in a block of 64 steps: worth waking threads
+    a = cast(draw(cell, shape, True, 0, ragged=False), "float32")
     whole = outputs(a, forward(cell, a))
     for threads in (1, 2, 4):
         with fastrnn.num_threads(threads):

@@ -1,17 +1,26 @@
 #!/usr/bin/env bash
-# Cross-compiles the arm64 kernels and compares NEON with plain C under emulation (tools/cross_check.c).
+# Compiles the kernels without Python and compares their ISAs (tools/cross_check.c): NEON under emulation, or with
+# `tools/cross_check.sh native` those of this x86-64.
 # Needs aarch64-linux-gnu-gcc and qemu-aarch64 (Debian: gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-CC=${CC:-aarch64-linux-gnu-gcc}
-RUN=${RUN:-qemu-aarch64}
+if [ "${1:-}" = native ]; then
+  CC=${CC:-gcc} RUN=${RUN:-} isas="base avx2 avx512" have="-DFR_HAVE_AVX2 -DFR_HAVE_AVX512"
+else
+  CC=${CC:-aarch64-linux-gnu-gcc} RUN=${RUN:-qemu-aarch64} isas="base neon" have=-DFR_HAVE_NEON
+fi
+declare -A machine=(
+  [base]="" [neon]="" [avx2]="-mavx2 -mfma"
+  [avx512]="-mavx512f -mavx512dq -mavx512vl -mavx512bw -mprefer-vector-width=512"
+)
 flags="-std=c11 -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -Wall -Wextra -Wno-unused-function -Icsrc"
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-for isa in base neon; do
+for isa in $isas; do
   for real in f32 f64; do
-    $CC $flags -DFR_ISA_${isa^^} -DFR_REAL_${real^^} -DFR_TABLE=fr_kernels_${isa}_$real -c csrc/kernels.c -o "$out/$isa$real.o"
+    $CC $flags ${machine[$isa]} -DFR_ISA_${isa^^} -DFR_REAL_${real^^} -DFR_TABLE=fr_kernels_${isa}_$real \
+      -c csrc/kernels.c -o "$out/$isa$real.o"
   done
 done
-$CC $flags -DFR_HAVE_NEON csrc/dispatch.c tools/cross_check.c "$out"/*.o -lm -static -o "$out/check"
+$CC $flags -D_GNU_SOURCE $have csrc/dispatch.c csrc/pool.c tools/cross_check.c "$out"/*.o -lm -pthread -static -o "$out/check"
 $RUN "$out/check"

@@ -6,6 +6,7 @@ first failure. Prints a line a mutation and killed/total; exits with 1 if any su
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 1200  # seconds that a build or the suite may take, at most
 
 
 class Mutation(NamedTuple):
@@ -27,56 +29,140 @@ class Mutation(NamedTuple):
 
 
 # Most mutants fall here; the whole suite follows.
-FIRST = ("gradcheck", "activations", "kernels_contract", "parameters", "tapes", "optimizers", "losses", "kernels")
+FIRST = (
+    "gradcheck", "activations", "kernels_contract", "kernels_stream", "ragged", "parameters", "tapes", "tapes_reuse",
+    "optimizers", "losses", "kernels", "kernels_bits", "threads", "pool",
+)  # fmt: skip
 
-LSTM, ELMAN, SEQUENCE = "csrc/cells/lstm.h", "csrc/cells/elman.h", "csrc/sequence.h"
-RECURRENT, TRAINER = "src/fastrnn/layers/recurrent.py", "src/fastrnn/trainer.py"
+LSTM, ELMAN, GRU, CELLS = "csrc/cells/lstm.h", "csrc/cells/elman.h", "csrc/cells/gru.h", "csrc/cells/table.h"
+FORWARD, BACKWARD, STEPS = "csrc/forward.h", "csrc/backward.h", "csrc/steps.h"
+PACK, PLAN, TILE, POOL = "csrc/pack.h", "csrc/plan.h", "csrc/tile.h", "csrc/pool.c"
+KERNELS, STREAMS = "src/fastrnn/_kernels.pyx", "src/fastrnn/_streams.pyx"
+BASE, RECURRENT, RAGGED = (
+    "src/fastrnn/layers/base.py",
+    "src/fastrnn/layers/recurrent.py",
+    "src/fastrnn/layers/ragged.py",
+)
+THREADS, TRAINER = "src/fastrnn/threads.py", "src/fastrnn/trainer.py"
 
 MUTATIONS = [
     # the LSTM's equations
-    Mutation("forget gate zeroed", LSTM, "const vec c = fma_(f, load_n(", "const vec c = fma_(splat(0), load_n("),
-    Mutation("input and forget gates swapped", LSTM, "i * g);\n        store_n(zi", "f * g);\n        store_n(zi"),
-    Mutation("output gate dropped", LSTM, "o * tanh_(c), left", "tanh_(c), left"),
-    Mutation("candidate through sigmoid", LSTM, "vec g = tanh_(load_n(zg", "vec g = sigmoid_(load_n(zg"),
+    Mutation("forget gate zeroed", LSTM, "fma_(f, u->c_prev, i * g)", "fma_(splat(0), u->c_prev, i * g)"),
+    Mutation("input and forget gates swapped", LSTM, "fma_(f, u->c_prev, i * g)", "fma_(i, u->c_prev, f * g)"),
+    Mutation("output gate dropped", LSTM, "u->h = o * tanh_(u->c)", "u->h = tanh_(u->c)"),
+    Mutation("candidate through sigmoid", LSTM, "g = tanh_(u->z[2])", "g = sigmoid_(u->z[2])"),
     Mutation("derivative of input gate wrong", LSTM, "dc * g * sigmoid_slope(i)", "dc * g * tanh_slope(i)"),
-    Mutation("forget gate's gradient by c_t", LSTM, "load_n(row.c_prev + j, left) * sigmoid", "load_n(row.c + j, left) * sigmoid"),
+    Mutation("forget gate's gradient by c_t", LSTM, "dc * u->c_prev * sigmoid_slope(f)", "dc * u->c * sigmoid_slope(f)"),
     Mutation("candidate's gradient without input gate", LSTM, "dc * i * tanh_slope(g)", "dc * tanh_slope(g)"),
-    Mutation("output gate's gradient by c, not tanh c", LSTM, "dh * tanh_c * sigmoid_slope(o)", "dh * load_n(row.c + j, left) * sigmoid_slope(o)"),
-    Mutation("cell gradient not carried back", LSTM, "store_n(row.dc + j, dc * f, left)", "store_n(row.dc + j, splat(0), left)"),
-    Mutation("cell gradient from above ignored", LSTM, "tanh_slope(tanh_c), load_n(row.dc + j, left));", "tanh_slope(tanh_c), splat(0));"),
+    Mutation("output gate's gradient by c, not tanh c", LSTM, "u->dh * tanh_c * sigmoid_slope(o)", "u->dh * u->c * sigmoid_slope(o)"),
+    Mutation("cell gradient not carried back", LSTM, "u->dc = dc * f;", "u->dc = splat(0);"),
+    Mutation("cell gradient from above ignored", LSTM, "tanh_slope(tanh_c), u->dc)", "tanh_slope(tanh_c), splat(0))"),
     # Elman's
     Mutation("tanh' as 1 - h", ELMAN, "fma_(splat(0) - h, h, splat(1))", "splat(1) - h"),
     Mutation("relu' 1 at 0", ELMAN, "if_negative(splat(0) - h, splat(1), splat(0))", "if_negative(h, splat(0), splat(1))"),
-    Mutation("upstream gradient dropped", ELMAN, "load_n(row.dh + j, left) + load_n(row.dy + j, left)", "load_n(row.dh + j, left)"),
-    # unfolding in time
-    Mutation("h shifted by a step", SEQUENCE, "H, h + t * state, w->w_hh", "H, h + (t > 0 ? t - 1 : 0) * state, w->w_hh"),
-    Mutation("bias dropped", SEQUENCE, "bias[j] = b_ih ? b_ih[j] + b_hh[j] : 0", "bias[j] = b_ih ? b_ih[j] : 0"),
-    Mutation("one step missing from BPTT", SEQUENCE, "t >= start; t--", "t > start; t--"),
-    Mutation("first chunk missing from the sums", SEQUENCE, "accumulate(p, w, args, start * N,", "if (start) accumulate(p, w, args, start * N,"),
-    Mutation("weight gradient by h_t, not h_{t-1}", SEQUENCE, "args->h + first_row * H;", "args->h + (first_row + p->rows) * H;"),
-    Mutation("recurrent gradient not carried back", SEQUENCE, "add_product(p, 0, N, H, units, dz, w->w_hh, dh);", ""),
-    Mutation("second bias without gradient", SEQUENCE, "add_column_sums(rows, units, dz, args->grad_b_hh);", ""),
-    Mutation("last row of the batch forgotten", SEQUENCE, "for (int64_t r = 0; r < N; r++) {\n                forward_row", "for (int64_t r = 0; r < N - (N > 1); r++) {\n                forward_row"),
+    # the GRU's
+    Mutation("update gate the other way round", GRU, "u->h = fma_(z, u->h_prev - n, n);\n    u->z[0] = n, u->z[1] = r", "u->h = fma_(z, n - u->h_prev, u->h_prev);\n    u->z[0] = n, u->z[1] = r"),
+    Mutation("reset gate forgotten", GRU, "tanh_(fma_(r, u->z[3], u->z[0]))", "tanh_(u->z[3] + u->z[0])"),
+    Mutation("reset gate's gradient by n's input part", GRU, "u->dz[3] = dn * r;", "u->dz[3] = dn;"),
+    Mutation("GRU's state not carried back around", GRU, "u->dz[3] = dn * r;\n    u->dh = u->dh * z;", "u->dz[3] = dn * r;\n    u->dh = splat(0);"),
+    Mutation("reset before: gradient by r without the state", GRU, "u->d_input * u->h_prev * sigmoid_slope(r)", "u->d_input * sigmoid_slope(r)"),
+    Mutation("reset before: what flows through r h dropped", GRU, "u->dh = fma_(u->d_input, r, u->dh);", ""),
+    Mutation("reset before: second product's input not restored", GRU, "    u->h = r * u->h_prev;\n", ""),
+    Mutation("GRU's gates r and z swapped in the table", CELLS, "WINDOW(0, 2, 0, 1), WINDOW(1, 0, 1, 2)", "WINDOW(0, 2, 1, 0), WINDOW(1, 0, 1, 2)"),
+    Mutation("window one slot too early", CELLS, "WINDOW(1, 1, 0), WINDOW(0, 2))", "WINDOW(0, 1, 0), WINDOW(0, 2))"),
+    # forward in time
+    Mutation("the second phase multiplies h", FORWARD, "phase ? f->next : (const real *)f->args->h + step.before * H", "(const real *)f->args->h + step.before * H"),
+    Mutation("h shifted by a row", FORWARD, "(const real *)f->args->h + step.before * H;", "(const real *)f->args->h + (step.before ? step.before - 1 : 0) * H;"),
+    Mutation("epilogue's state of another step", FORWARD, ".h_prev = (const real *)args->h + before,", ".h_prev = (const real *)args->h + after,"),
+    Mutation("the first phase taken for final", FORWARD, "const int last = phase == f->cell->phases - 1;", "const int last = 1;"),
+    Mutation("saved one slot short", FORWARD, "for (int s = 0; s < saves; s++) store_n(f->saved", "for (int s = 1; s < saves; s++) store_n(f->saved"),
+    Mutation("bias dropped", PACK, "if (job->w->b_ih) {", "if (0) {"),
+    Mutation("second bias on the first window", PACK, "add_bias(p, cell->h[phase], q, job->w->b_hh, b)", "add_bias(p, cell->x, q, job->w->b_hh, b)"),
+    Mutation("a hoisted chunk one step short", FORWARD, "hoist(&f, step, t, end);", "hoist(&f, step, t, end - (end > t + 1));"),
+    Mutation("z of a hoisted step one row late", FORWARD, "f.z + (step.row - first) * f.z_row", "f.z + (step.row - first + (step.row > first)) * f.z_row"),
+    Mutation("panels backwards as if the first were 0", FORWARD, "f->first_panel + f->end_panel - 1 - i", "f->end_panel - 1 - i"),
+    Mutation("columns backwards as if the first were 0", BACKWARD, "f->first_panel + f->end_panel - 1 - i", "f->end_panel - 1 - i"),
+    Mutation("c of the last row in place, while recording", FORWARD, "(args->record ? after : r * H + unit)", "(args->record && r ? after : r * H + unit)"),
+    Mutation("no barrier between phases", FORWARD, "        fr_barrier_wait(barrier, waiting);", ""),
+    # cut into panels, blocks and shares
+    Mutation("panels begin one block early", PLAN, "i * c.blocks + (i < c.extra ? i : c.extra)", "i * c.blocks + (i < c.extra ? i : c.extra) - (i == 2)"),
+    Mutation("the last panel's padding counted", PLAN, "left < padded ? left : padded}", "padded}"),
+    Mutation("too many panels", PLAN, "c.blocks + (i < c.extra);", "c.blocks + (i <= c.extra);"),
+    Mutation("a share one short", TILE, "n == 1 ? whole * i : whole * i / n", "n == 1 ? whole * i : whole * i / n - (i == 2)"),
+    Mutation("tiles without their last k", TILE, "i < m.length; i++, a += m.a_k", "i < m.length - (m.length > 3); i++, a += m.a_k"),
+    Mutation("second vector of B twice", TILE, "load(b + v * LANES)", "load(b + (v == 4 ? 3 : v) * LANES)"),
+    Mutation("rows of A by the wrong stride", TILE, "row * m.a_row, t.b", "row * m.c_row, t.b"),
+    Mutation("edge lanes not packed", PACK, "lane < n; lane++) to[k * to_k + lane]", "lane < n - (n == 3); lane++) to[k * to_k + lane]"),
+    Mutation("transposed blocks mixed up", PACK, "high = {2, 6, 3, 7}", "high = {3, 7, 2, 6}"),
+    Mutation("end of a row of columns not packed", PACK, "if (j < n) store(to + j, load_part(from + j, n - j)), j += LANES;", "if (j < n) store(to + j, splat(0)), j += LANES;"),
+    Mutation("a ragged step begins at N", STEPS, "step.row + step.rows, step.after, step.after + step.rows, n}", "step.row + step.rows, step.after, step.after + N, n}"),
+    Mutation("the step before lies elsewhere", STEPS, "t ? N + row - rows_at(rows, N, t - 1) : 0", "t ? N + row - n : 0"),
+    Mutation("forward forgets a row of the third worker", FORWARD, "f.first_row = row_share(rows, N, worker, workers)", "f.first_row = row_share(rows, N, worker, workers) + (worker == 2)"),
+    Mutation("backward takes a row of the third worker twice", BACKWARD, "f.first_row = row_share(rows, N, worker, workers)", "f.first_row = row_share(rows, N, worker, workers) - (worker == 2)"),
+    # backward in time
+    Mutation("upstream gradient dropped", BACKWARD, "u.dh += load_n(f->dy + at, n);", ""),
+    Mutation("recurrent gradient replaced, not added", BACKWARD, "f->space + (phase ? f->at.d_input : f->at.dh),\n                            !phase);", "f->space + (phase ? f->at.d_input : f->at.dh),\n                            0);"),
+    Mutation("gradient of r h added to that of the step before", BACKWARD, "m.c_in = add ? m.c : zeros, m.c_in_row = add ? padded : 0;", "m.c_in = m.c, m.c_in_row = padded;"),
+    Mutation("previous state of another step", BACKWARD, ".h_prev = (const real *)args->h + before,", ".h_prev = (const real *)args->h + now,"),
+    Mutation("one step missing from BPTT", BACKWARD, "for (int64_t t = end - 1; t >= t0; t--) {", "for (int64_t t = end - 1; t >= t0 + (t0 == 0 && end > 2); t--) {"),
+    Mutation("ring filled beyond its rows", BACKWARD, "f.in_ring + rows_at(rows, N, t0 - 1) <= f.ring", "f.in_ring <= f.ring"),
+    Mutation("only the first ring counts", BACKWARD, "f.first_sums = 0, end = t0;", "end = t0;"),
+    Mutation("sums begin with what was in the buffers", BACKWARD, ".first_sums = 1}", ".first_sums = 0}"),
+    Mutation("weight gradient by h_t, not h_{t-1}", BACKWARD, "pack_rows(h + step.before * H,", "pack_rows(h + step.after * H,"),
+    Mutation("second window's gradient by h", BACKWARD, "phase ? f->at.inputs : f->at.h", "f->at.h"),
+    Mutation("one window's rows for another's", BACKWARD, "dw + (window.gate[s] * H + block * LANES) * K", "dw + (window.gate[window.width - 1 - s] * H + block * LANES) * K"),
+    Mutation("bias gradient of the wrong slot", BACKWARD, "const real *dz = f->space + f->at.dz + ((window.first + s)", "const real *dz = f->space + f->at.dz + ((s)"),
+    Mutation("bias gradient of every fourth row missing", BACKWARD, "(sums[0] + sums[1]) + (sums[2] + sums[3])", "(sums[0] + sums[1]) + sums[2]"),
+    Mutation("second bias without gradient", BACKWARD, "add_to_bias(f, cell->h[phase], first, end, args->grad_b_hh);", "add_to_bias(f, cell->h[phase], first, end - 1, args->grad_b_hh);"),
+    Mutation("grad_x one row off in later rings", BACKWARD, "(f->ring_first + row) * f->p->inputs", "(f->ring_first + row - (f->ring_first > 0)) * f->p->inputs"),
+    Mutation("cut rows beyond the first eight from the top again", BACKWARD, "t.a += row * m.a_row;", "t.a += (row > 8 ? 8 : row) * m.a_row;"),
+    Mutation("padding of the weights not zero", BACKWARD, "unit < H ? q.units : 0,", "q.units,"),
+    Mutation("gradient of the initial state of some rows unfinished", BACKWARD, "memcpy((real *)f->args->grad_h + r * H,", "if (r < 5) memcpy((real *)f->args->grad_h + r * H,"),
+    Mutation("no barrier before the sums", BACKWARD, "        pack_sources(&f, t0, end, step);\n        fr_barrier_wait(&job->barrier, workers);", "        pack_sources(&f, t0, end, step);"),
     # numerics
-    Mutation("polynomial one term short", "csrc/activations.h", "vec p = splat((real)(1.0 / 5040));", "vec p = splat(0);"),
-    Mutation("sign of tanh lost", "csrc/activations.h", "return with_sign(abs_(e / (e + splat(2))), x);", "return abs_(e / (e + splat(2)));"),
-    Mutation("edge units skipped", "csrc/multiply.h", "for (; j < units; j += LANES) {", "for (; j + LANES <= units; j += LANES) {"),
-    Mutation("rows beyond fours skipped", "csrc/multiply.h", "for (; r < rows; r++) multiply_tile_1(at(m, r, j));", ""),
-    Mutation("processor mode not restored", "csrc/kernels.c", "    backward(p, w, args);\n    restore_mode(before);", "    backward(p, w, args);\n    (void)before;"),
+    Mutation("polynomial one term short", "csrc/activations.h", "p = fma_(r4, PAIR(r, 1.0 / 720, 1.0 / 5040), p);", "p = fma_(r4, splat((real)(1.0 / 720)), p);"),
+    Mutation("sign of tanh lost", "csrc/activations.h", "return with_sign(abs_(quotient(e, e_2)), x);", "return abs_(quotient(e, e_2));"),
+    Mutation("processor mode not restored after backward", BACKWARD, "    restore_mode(before);", "    (void)before;"),
+    Mutation("processor mode not restored after forward", FORWARD, "    restore_mode(before);", "    (void)before;"),
+    Mutation("subnormals kept in backward", BACKWARD, "const fp_mode before = flush_denormals();", "const fp_mode before = flush_denormals();\n    restore_mode(before);"),
+    # threads
+    Mutation("one worker too few is waited for", POOL, "== workers - 1) {", "== workers - 2 + (workers == 2)) {"),
+    Mutation("a child keeps its parent's threads", POOL, "    started = 0;\n", ""),
+    Mutation("a nested call waits for the pool", POOL, "pthread_mutex_trylock(&in_use)", "(pthread_mutex_lock(&in_use), pthread_mutex_lock(&in_use))"),
+    Mutation("a worker's share given to two", POOL, "body_of_job(context_of_job, b.worker, workers)", "body_of_job(context_of_job, b.worker == 3 ? 2 : b.worker, workers)"),
+    Mutation("the number of a block outlives it", THREADS, "        _within.reset(token)", "        del token"),
+    Mutation("the number of a block is everyone's", THREADS, "return _within.get() or _process", "return _process"),
+    Mutation("nonsense in the environment ignored", THREADS, 'if text and name == "FASTRNN_NUM_THREADS":', "if False:"),
+    # what the kernels' module checks
+    Mutation("counts may grow", KERNELS, "counts[t] > last or counts[t] < 1", "counts[t] < 1"),
+    Mutation("counts may not add up", KERNELS, "if total != S:", "if False:"),
+    Mutation("no steps pass", KERNELS, "if T < 1:", "if T < 0:"),
+    Mutation("buffers of another size used again", KERNELS, "spare.shape == shape and spare.dtype == dtype", "spare.dtype == dtype"),
+    Mutation("state lost between blocks of a stream", STREAMS, "memcpy(h, h + self.args.rows.steps * self.step_out, self.step_out)", "memcpy(h, h, self.step_out)"),
+    Mutation("a stream's cell state is the caller's", STREAMS, 'np.array(c_0, order="C")', 'np.asarray(c_0, order="C")'),
+    # ragged batches
+    Mutation("states handed back in the rows' order", RAGGED, "        result[self.order] = state\n", "        result[...] = state\n"),
+    Mutation("the last row is that of the last step", RAGGED, "return rows[self._last]", "return rows[-self.rows :]"),
+    Mutation("padding of the output not zeroed", RAGGED, "np.zeros((self.steps * self.rows", "np.ones((self.steps * self.rows"),
+    Mutation("lengths of zero pass", RAGGED, "array.min() >= 1", "array.min() >= 0"),
+    Mutation("lengths ignored", RECURRENT, "checked.min() < T", "checked.min() < 0"),
     # layers and trainer
     Mutation("gates initialised as one block", RECURRENT, "for _ in range(shape[0] // self.hidden_size)", "for _ in range(1)] * (shape[0] // self.hidden_size) + [np.zeros((0, shape[1]))"),
     Mutation("forget bias on the input gate", "src/fastrnn/layers/lstm.py", "values[self.hidden_size : 2 * self.hidden_size] = 1.0", "values[: self.hidden_size] = 1.0"),
-    Mutation("stack fed by the first layer only", RECURRENT, "            x = h[1:]\n        return x, final", "            x = h[1:] if k == self.num_layers - 1 else x[..., :1] + 0 * h[1:]\n        return x, final"),
-    Mutation("state handed to the wrong layer", RECURRENT, "start = [part[k] for part in states]", "start = [part[-1 - k] for part in states]"),
+    Mutation("stack fed by the first layer only", RECURRENT, "            x = output\n        return x, final", "            x = output if k == self.num_layers - 1 else x[..., :1] + 0 * output\n        return x, final"),
+    Mutation("state handed to the wrong layer", RECURRENT, "h_0, *c_0 = (batch.sort(part[k]) for part in states)", "h_0, *c_0 = (batch.sort(part[-1 - k]) for part in states)"),
     Mutation("gradient of the state written into the caller's", RECURRENT, "as_real(name, part, self.dtype, copy=True)", "as_real(name, part, self.dtype)"),
-    Mutation("tape shares the caller's input", RECURRENT, "self._sequence(x, copy=True)", "self._sequence(x)"),
+    Mutation("tape shares the caller's input", RECURRENT, "            rows = rows.copy()", "            pass"),
+    Mutation("an ended tape plays on", BASE, "if tape.saved is None:", "if False:"),
+    Mutation("a tape goes on though its buffers went", BASE, 'object.__setattr__(tape, "saved", None)', "pass"),
+    Mutation("buffers not used again", RECURRENT, "(None, None, None) if spare is None else", "(None, None, None) if True else"),
+    Mutation("changed parameters unnoticed", BASE, "tape.fingerprint != self.fingerprint()", "False"),
+    Mutation("reset convention lost in config", "src/fastrnn/layers/gru.py", '"gru" if config["reset_after"] else "gru_before"', '"gru_before" if config["reset_after"] else "gru"'),
     Mutation("mean instead of sum in a bias gradient", "src/fastrnn/layers/dense.py", 'grads["bias"] = dy.sum(axis=0)', 'grads["bias"] = dy.mean(axis=0)'),
-    Mutation("changed parameters unnoticed", "src/fastrnn/layers/base.py", "tape.fingerprint != self.fingerprint()", "False"),
     Mutation("clipping off", "src/fastrnn/optimizers.py", "if norm > limit:", "if False:"),
     Mutation("Adam without bias correction", "src/fastrnn/optimizers.py", "root = np.sqrt(1 - beta2**self._steps)", "root = 1.0"),
     Mutation("cross-entropy averaged over classes", "src/fastrnn/losses.py", "count = d.size // d.shape[-1]\n        gradient", "count = d.size\n        gradient"),
     Mutation("validation rows trained on", TRAINER, "np.sort(rows[size:])", "np.sort(rows)"),
-    Mutation("state lost between blocks of a stream", "src/fastrnn/_kernels.pyx", "memcpy(h, h + args.steps * step_out, step_out)", "memcpy(h, h, step_out)"),
 ]  # fmt: skip
 
 
@@ -138,10 +224,22 @@ def apply(mutation: Mutation, tree: Path) -> None:
 def command(
     words: list[str], tree: Path, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command in the tree."""
-    return subprocess.run(
-        words, cwd=tree, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
+    """Run a command in the tree; one that hangs, as a broken barrier may, has failed."""
+    process = subprocess.Popen(
+        words,
+        cwd=tree,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # so that the tests' own processes end with it
     )
+    try:
+        output, errors = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, errors = process.communicate()
+    return subprocess.CompletedProcess(words, process.returncode, output, errors)
 
 
 if __name__ == "__main__":

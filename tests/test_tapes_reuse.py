@@ -1,0 +1,213 @@
+"""record(reuse=): an earlier tape's buffers are used again, with the same results; and the earlier tape has ended."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import fastrnn
+from layer_table import CELLS, like, randomise, recurrent, same_bits
+
+SHAPE = (9, 4, 3)
+RAGGED = [3, 9, 1, 7]
+
+
+def recorded(layer, seed=0, shape=SHAPE, **options):
+    """Return x, an initial state, and what `record` makes of them."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(shape).astype(layer.dtype)
+    state = like(layer.forward(x)[1], rng)
+    return x, state, layer.record(x, state, **options)
+
+
+def buffers(tape):
+    """Return the arrays of all layers of a tape."""
+    return [array for layer in tape.saved.layers for array in layer if array is not None]
+
+
+def spoil(tape):
+    """Fill a tape's buffers with NaN, so that nothing left in them can serve."""
+    for array in buffers(tape):
+        array[...] = np.nan
+
+
+def addresses(tape):
+    return [array.__array_interface__["data"][0] for array in buffers(tape)]
+
+
+@pytest.mark.parametrize("lengths", [None, RAGGED])
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_same_bits_in_the_same_memory(cell, layers, lengths):
+    layer = randomise(recurrent(cell, 3, 5, layers), np.random.default_rng(1))
+    _, _, (_, _, old) = recorded(layer, lengths=lengths)
+    where = addresses(old)
+    spoil(old)
+    x, state, (output, final, tape) = recorded(layer, seed=2, lengths=lengths)
+    grads = layer.backward(tape, output, final)
+    output2, final2, tape2 = layer.record(x, state, lengths=lengths, reuse=old)
+    assert addresses(tape2) == where
+    assert same_bits(output2, output)
+    assert same_bits(final2, final)
+    grads2 = layer.backward(tape2, output, final)
+    assert same_bits(grads2.x, grads.x)
+    assert same_bits(grads2.state, grads.state)
+    assert same_bits(grads2.parameters, grads.parameters)
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("cell", CELLS)
+def test_again_and_again(cell, batch_first):
+    layer = recurrent(cell, 3, 5, 2, batch_first=batch_first)
+    _, _, (_, _, tape) = recorded(layer)
+    where = addresses(tape)
+    for seed in range(5):
+        x, state, (output, _, _) = recorded(layer, seed)
+        again, _, tape = layer.record(x, state, reuse=tape)
+        assert same_bits(again, output)
+        assert addresses(tape) == where
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_earlier_tape_has_ended(cell):
+    layer = recurrent(cell, 3, 5)
+    x, state, (output, _, old) = recorded(layer)
+    _, _, tape = layer.record(x, state, reuse=old)
+    with pytest.raises(RuntimeError, match=r"^tape: its buffers were given to another by record\(reuse=\.\.\.\)"):
+        layer.backward(old, output)
+    with pytest.raises(RuntimeError, match=r"^reuse: its buffers were given to another by record\(reuse=\.\.\.\)"):
+        layer.record(x, state, reuse=old)
+    layer.backward(tape, output)
+    layer.backward(tape, output)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_tape_of_another_layer_is_refused_and_goes_on(cell):
+    layer, twin = recurrent(cell, 3, 5), recurrent(cell, 3, 5)
+    x, state, _ = recorded(layer)
+    _, _, (output, _, other) = recorded(twin)
+    for wrong in (other, "tape", 1, (layer, None), buffers(other)[0]):
+        with pytest.raises(ValueError, match=r"^reuse: expected one that this \w+ recorded, got "):
+            layer.record(x, state, reuse=wrong)
+    twin.backward(other, output)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_call_that_is_refused_leaves_the_tape_as_it_was(cell):
+    layer = recurrent(cell, 3, 5)
+    x, _, (output, _, tape) = recorded(layer)
+    expected = layer.backward(tape, output)
+    for call in (
+        lambda: layer.record(x[..., :2], reuse=tape),
+        lambda: layer.record(x, 5 * (1,), reuse=tape),
+        lambda: layer.record(x, lengths=[1], reuse=tape),
+    ):
+        with pytest.raises((TypeError, ValueError)):
+            call()
+    assert same_bits(layer.backward(tape, output).parameters, expected.parameters)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_another_shape_gets_buffers_of_its_own(cell):
+    layer = recurrent(cell, 3, 5, 2)
+    for shape, lengths in (((8, 4, 3), None), ((9, 5, 3), None), ((9, 3), None), (SHAPE, RAGGED), ((12, 3, 3), None)):
+        _, _, (_, _, old) = recorded(layer)
+        before, memory = buffers(old), [array.copy() for array in buffers(old)]
+        x, state, (output, final, tape) = recorded(layer, 3, shape, lengths=lengths)
+        output2, final2, tape2 = layer.record(x, state, lengths=lengths, reuse=old)
+        assert same_bits(output2, output)
+        assert same_bits(final2, final)
+        assert same_bits(layer.backward(tape2, output).parameters, layer.backward(tape, output).parameters)
+        if shape != (12, 3, 3):  # 36 rows as before: x may lie where it lay
+            assert not any(np.shares_memory(a, b) for a in buffers(tape2) for b in before)
+            assert all(map(same_bits, before, memory))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_parameters_may_have_changed_since(cell):
+    layer = recurrent(cell, 3, 5)
+    x, state, (_, _, old) = recorded(layer)
+    for array in layer.parameters().values():
+        array += 0.25
+    expected, _, _ = layer.record(x, state)
+    output, _, tape = layer.record(x, state, reuse=old)
+    assert same_bits(output, expected)
+    layer.backward(tape, output)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_callers_input_stays_the_callers(cell):
+    """Even if it is the output that shares the old tape's memory."""
+    layer = recurrent(cell, 5, 5)
+    x, _, (output, final, tape) = recorded(layer, shape=(9, 4, 5))
+    kept = x.copy(), output.copy()
+    expected, _, _ = layer.record(kept[1], final)
+    again, _, tape2 = layer.record(output.copy(), final, reuse=tape)
+    assert same_bits(again, expected)
+    assert same_bits(x, kept[0])
+    assert not any(np.shares_memory(x, array) for array in buffers(tape2))
+    assert all(np.isfinite(array).all() for array in buffers(tape2))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_old_output_fed_back_is_read_before_it_is_overwritten(cell):
+    layer = recurrent(cell, 5, 5, 2)
+    _, _, (output, final, tape) = recorded(layer, shape=(9, 4, 5))
+    expected, _, _ = layer.record(output.copy(), final)
+    again, _, _ = layer.record(output, final, reuse=tape)  # the output is a view of the tape that ends here
+    assert same_bits(again, expected)
+
+
+def test_a_second_round_allocates_little():
+    layer = fastrnn.LSTM(16, 64, seed=0)
+    x = np.zeros((100, 16, 16), np.float32)
+    tape = layer.record(x)[2]
+    tracemalloc.start()
+    try:
+        tape = layer.record(x, reuse=tape)[2]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    size = sum(array.nbytes for array in buffers(tape))
+    assert size > 2_000_000
+    assert peak < size / 10
+
+
+# ---- models ----
+
+
+def model(cell):
+    return fastrnn.Sequential(
+        recurrent(cell, 3, 5), fastrnn.Tanh(), recurrent(cell, 5, 4, 2), fastrnn.Linear(4, 2, seed=0)
+    )
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_model_hands_its_tapes_on(cell):
+    m, rng = model(cell), np.random.default_rng(0)
+    x, other = rng.standard_normal((2, 6, 7, 3)).astype(np.float32)
+    output, states, tape = m.record(x)
+    grads = m.backward(tape, output)
+    _, _, old = m.record(other)
+    again, states2, tape2 = m.record(x, reuse=old)
+    assert same_bits(again, output)
+    assert same_bits(states2, states)
+    grads2 = m.backward(tape2, output)
+    assert same_bits(grads2.x, grads.x)
+    assert same_bits(grads2.parameters, grads.parameters)
+    with pytest.raises(RuntimeError, match=r"^tape: its buffers were given to another"):
+        m.backward(old, output)
+    with pytest.raises(RuntimeError, match=r"^reuse: its buffers were given to another"):
+        m.record(x, reuse=old)
+    with pytest.raises(ValueError, match=r"^reuse: expected one that this Sequential recorded"):
+        model(cell).record(x, reuse=tape2)
+    m.backward(tape, output)
+
+
+def test_a_model_that_refuses_a_call_leaves_the_tape_as_it_was():
+    m = model("lstm")
+    x = np.ones((6, 7, 3), np.float32)
+    output, _, tape = m.record(x)
+    with pytest.raises(ValueError, match="features"):
+        m.record(x[..., :2], reuse=tape)
+    m.backward(tape, output)
