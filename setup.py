@@ -84,6 +84,7 @@ def extensions() -> list[Extension]:
     sources = ["src/fastrnn/_kernels.pyx", "csrc/dispatch.c", "csrc/fingerprint.c", "csrc/pool.c"]
     return [
         Extension("fastrnn._blas", ["src/fastrnn/_blas.pyx"], **common),
+        Extension("fastrnn._memory", ["src/fastrnn/_memory.pyx"], **common),
         Extension("fastrnn._kernels", sources, define_macros=have, **common),
         Extension("fastrnn._streams", ["src/fastrnn/_streams.pyx"], **common),
     ]

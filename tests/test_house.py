@@ -12,7 +12,7 @@ SOURCE = ROOT / "src" / "fastrnn"
 
 # A module imports from levels below its own, and from its own package. A new module finds its place here.
 LEVELS = (
-    {"reference", "_validation", "_blas", "_csrc"},
+    {"reference", "_validation", "_blas", "_csrc", "_memory"},
     {"threads", "initializers", "losses", "optimizers"},
     {"_kernels"},
     {"_streams"},

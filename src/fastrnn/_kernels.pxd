@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t
 
 from fastrnn._csrc cimport fr_kernels, fr_weights
+from fastrnn._memory cimport Block
 
 ctypedef fused floating:
     float
@@ -15,9 +16,8 @@ cdef object check_sizes(int64_t T, int64_t N, int64_t I, int64_t H, object info)
 
 
 cdef class Reals:
-    cdef object memory
+    cdef Block memory
     cdef void *start
-    cdef void give_back(self)
 
 
 cdef class Buffer:

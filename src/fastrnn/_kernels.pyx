@@ -8,19 +8,21 @@ G gates, S rows of all steps together: T·N, or fewer in a ragged batch, which c
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
-from libc.stdint cimport int64_t, uint64_t, uintptr_t
+from libc.stdint cimport int64_t, uint64_t
 
 from fastrnn._csrc cimport (
     FR_CELL_COUNT, FR_EXP, FR_RELU, FR_SIGMOID, FR_TANH, fr_backward_args, fr_cell, fr_cells, fr_fingerprint,
     fr_forward_args, fr_function, fr_isa, fr_isa_count, fr_isa_runs_here, fr_isas, fr_kernels, fr_problem,
     fr_weights,
 )
+from fastrnn._memory cimport Block
 
 import os
 from typing import NamedTuple
 
 import numpy as np
 
+from fastrnn._memory import empty
 from fastrnn.threads import get_num_threads
 
 
@@ -147,50 +149,12 @@ cdef void set_weights(
 
 # ---- buffers ----
 
-_spare = []  # workspaces of calls that have ended: a page fault for every 4 KiB would cost more than small calls do
-cdef int64_t KEPT = 1 << 26  # bytes, at most, of a workspace that is kept
-
-
 cdef class Reals:
     """A scratch buffer of reals, aligned to 64 bytes."""
 
-    def __cinit__(self, int64_t size, bint is_double, bint spare=False):
-        cdef unsigned char[::1] view
-        cdef int64_t bytes = size * (8 if is_double else 4) + 64
-        self.memory = None
-        if spare:
-            try:
-                self.memory = _spare.pop()
-            except IndexError:
-                pass
-        if self.memory is None or self.memory.nbytes < bytes:
-            self.memory = np.empty(bytes, dtype=np.uint8)
-        view = self.memory
-        self.start = <void *>((<uintptr_t>&view[0] + 63) & ~<uintptr_t>63)
-
-    cdef void give_back(self):
-        if self.memory.nbytes <= KEPT and len(_spare) < 4:
-            _spare.append(self.memory)
-
-
-def borrow(shape, dtype):
-    """Return an array, not initialised, in memory that is kept between calls; hand it to `give_back` after use."""
-    bytes = int(np.prod(shape)) * dtype.itemsize
-    try:
-        memory = _spare.pop()
-    except IndexError:
-        memory = None
-    if memory is None or memory.nbytes < bytes:
-        memory = np.empty(bytes, dtype=np.uint8)
-    return memory[:bytes].view(dtype).reshape(shape)
-
-
-def give_back(array):
-    """Let others have the memory of an array that `borrow` returned and nobody uses any more."""
-    while array.base is not None:
-        array = array.base
-    if array.nbytes <= KEPT and len(_spare) < 4:
-        _spare.append(array)
+    def __cinit__(self, int64_t size, bint is_double):
+        self.memory = Block(<size_t>size * (8 if is_double else 4))
+        self.start = self.memory.start
 
 
 cdef class Buffer:
@@ -209,11 +173,14 @@ cdef class Buffer:
             PyBuffer_Release(&self.view)
 
 
-def _array(spare, shape, dtype):
+def _array(spare, tuple shape, dtype):
     """Return ``spare`` if it is such an array, else a new one."""
     if spare is not None and spare.shape == shape and spare.dtype == dtype:
         return spare
-    return np.empty(shape, dtype=dtype)
+    return empty(shape, dtype)
+
+
+FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 # ---- sequences ----
@@ -278,7 +245,7 @@ def forward(
     if c_0 is not None:
         expect("c_0", (c_0.shape[0], c_0.shape[1]), (N, H))
 
-    dtype = np.float64 if floating is double else np.float32
+    dtype = FLOAT64 if floating is double else FLOAT32
     h = _array(reuse[0], (N + S, H), dtype)
     c = saved = None
     h[:N] = h_0
@@ -310,7 +277,7 @@ cdef object _forward(
     if counts is not None:
         args.rows.counts = &counts[0]
     cdef int64_t packed_size = (kernels.packed_size(&problem) + 63) // 64 * 64
-    cdef Reals space = Reals(packed_size + kernels.forward_workspace(&problem, &args.rows), is_double, spare=True)
+    cdef Reals space = Reals(packed_size + kernels.forward_workspace(&problem, &args.rows), is_double)
     args.record = record
     args.x, args.h = &x[0, 0], &h[0, 0]
     args.c = NULL if c is None else &c[0, 0]
@@ -319,7 +286,6 @@ cdef object _forward(
     with nogil:
         kernels.pack(&problem, &weights, space.start)
         kernels.forward(&problem, &args)
-    space.give_back()
 
 
 def backward(
@@ -380,12 +346,12 @@ def backward(
     if saved is not None:
         expect("saved", (saved.shape[0], saved.shape[1], saved.shape[2]), (S, info.saves, H))
 
-    dtype = np.float64 if floating is double else np.float32
-    grad_x = np.empty((S, I), dtype=dtype)
+    dtype = FLOAT64 if floating is double else FLOAT32
+    grad_x = empty((S, I), dtype)
     grad_h = np.array(grad_h_n, dtype=dtype)
     grad_c = None if grad_c_n is None else np.array(grad_c_n, dtype=dtype)
-    grad_w_ih = np.empty((info.gates * H, I), dtype=dtype)
-    grad_w_hh = np.empty((info.gates * H, H), dtype=dtype)
+    grad_w_ih = empty((info.gates * H, I), dtype)
+    grad_w_hh = empty((info.gates * H, H), dtype)
     grad_b_ih = np.empty(info.gates * H, dtype=dtype) if bias else None
     grad_b_hh = np.empty(info.gates * H, dtype=dtype) if bias else None
     _backward[floating](
@@ -412,7 +378,7 @@ cdef object _backward(
     args.rows.steps, args.rows.counts = T, NULL
     if counts is not None:
         args.rows.counts = &counts[0]
-    cdef Reals space = Reals(kernels.backward_workspace(&problem, &args.rows), is_double, spare=True)
+    cdef Reals space = Reals(kernels.backward_workspace(&problem, &args.rows), is_double)
     args.x, args.h = &x[0, 0], &h[0, 0]
     args.c = NULL if c is None else &c[0, 0]
     args.saved = NULL if saved is None else &saved[0, 0, 0]
@@ -425,7 +391,6 @@ cdef object _backward(
     args.workspace = space.start
     with nogil:
         kernels.backward(&problem, &weights, &args)
-    space.give_back()
 
 
 # By dtype, for callers who know it: finding out which is meant takes longer than a small problem itself.

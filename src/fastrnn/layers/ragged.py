@@ -4,12 +4,11 @@ The kernels take the rows of one step together, step after step, longest sequenc
 ever touched: work follows the sum of the lengths. T steps, N sequences, S rows of all steps, F features.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn import _kernels
+from fastrnn._memory import empty
+from fastrnn._validation import shown
 from fastrnn.layers.base import Array
 
 
@@ -21,7 +20,10 @@ def checked_lengths(lengths: ArrayLike, steps: int, rows: int) -> NDArray[np.int
     ValueError, TypeError
         If there is not one length for each sequence, or one is not a whole number from 1 to T.
     """
-    array = np.asarray(lengths)
+    try:
+        array = np.asarray(lengths)
+    except ValueError:
+        raise ValueError(f"lengths: expected one number for each sequence, got {shown(lengths)}") from None
     if array.dtype.kind not in "iu":
         raise TypeError(f"lengths: expected whole numbers, got dtype {array.dtype}")
     if array.shape != (rows,):
@@ -36,14 +38,14 @@ class Dense:
 
     Attributes
     ----------
-    steps, rows, total : int
-        T, N and S.
+    steps, rows : int
+        T and N.
     """
 
     counts: NDArray[np.int64] | None = None
 
     def __init__(self, steps: int, rows: int) -> None:
-        self.steps, self.rows, self.total = steps, rows, steps * rows
+        self.steps, self.rows = steps, rows
 
     def pack(self, x: Array, out: Array | None = None) -> Array:
         """Return (T, N, F) as rows (S, F), in ``out`` if given."""
@@ -56,13 +58,6 @@ class Dense:
     def unpack(self, rows: Array) -> Array:
         """Return rows (S, F) as (T, N, F)."""
         return rows.reshape(self.steps, self.rows, rows.shape[-1])
-
-    def borrow(self, rows: int, features: int, dtype: np.dtype[Any]) -> Array | None:  # noqa: ARG002
-        """Return an array for what the user does not get to see, or None where he does."""
-        return None
-
-    def give_back(self) -> None:
-        """End the use of all borrowed arrays."""
 
     def sort(self, state: Array) -> Array:
         """Return a state (N, H) with the sequences in the order of the rows."""
@@ -92,32 +87,23 @@ class Ragged(Dense):
         counts = np.ascontiguousarray((lengths[:, None] > np.arange(lengths.max())).sum(0), dtype=np.int64)
         first = np.concatenate([[0], np.cumsum(counts)])  # row with which each step begins
         step = np.repeat(np.arange(len(counts)), counts)
-        self.counts, self.total = counts, int(first[-1])
+        self.counts = counts
         place = np.arange(first[-1]) - first[step]  # of a row within its step
         self._at = step * self.rows + self.order[place]  # where each row lies in (T·N, F)
-        self._borrowed: list[Array] = []
+        self._padding = np.flatnonzero(np.arange(steps)[:, None] >= lengths)
         self._last = first[lengths[self.order] - 1] + np.arange(self.rows)
 
     def pack(self, x: Array, out: Array | None = None) -> Array:
         """Return the rows (S, F) of a padded batch (T, N, F), in ``out`` if given."""
         rows = x.reshape(self.steps * self.rows, x.shape[-1])
         if out is None or out.shape != (len(self._at), x.shape[-1]):
-            out = np.empty((len(self._at), x.shape[-1]), x.dtype)
+            out = empty((len(self._at), x.shape[-1]), x.dtype)
         return np.take(rows, self._at, axis=0, out=out, mode="clip")  # other modes take a copy of `out` first
-
-    def borrow(self, rows: int, features: int, dtype: np.dtype[Any]) -> Array | None:
-        """Return an array in memory kept between calls: the user gets the unpacked rows alone."""
-        self._borrowed.append(_kernels.borrow((rows, features), dtype))
-        return self._borrowed[-1]
-
-    def give_back(self) -> None:
-        """End the use of all borrowed arrays."""
-        while self._borrowed:
-            _kernels.give_back(self._borrowed.pop())
 
     def unpack(self, rows: Array) -> Array:
         """Return rows (S, F) as a padded batch (T, N, F), zero in the padding."""
-        padded: NDArray[Any] = np.zeros((self.steps * self.rows, rows.shape[-1]), rows.dtype)
+        padded = empty((self.steps * self.rows, rows.shape[-1]), rows.dtype)
+        padded[self._padding] = 0
         padded[self._at] = rows
         return padded.reshape(self.steps, self.rows, rows.shape[-1])
 

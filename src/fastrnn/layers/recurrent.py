@@ -211,11 +211,8 @@ class Recurrent(Layer):
         sequence, unbatched = self._sequence(x)
         batch = self._batch(sequence, lengths, unbatched)
         states = self._states("{}_0", state, batch.rows, unbatched)
-        packed = batch.pack(sequence, batch.borrow(batch.total, self.input_size, self.dtype))
-        rows, final, _ = self._run(batch, packed, states)
-        output = batch.unpack(rows)
-        batch.give_back()
-        return self._output(output, unbatched), self._state(final, unbatched)
+        rows, final, _ = self._run(batch, batch.pack(sequence), states)
+        return self._output(batch.unpack(rows), unbatched), self._state(final, unbatched)
 
     def record(
         self, x: ArrayLike, state: State = None, *, lengths: ArrayLike | None = None, reuse: Tape | None = None
@@ -289,10 +286,7 @@ class Recurrent(Layer):
             info = _kernels.CELLS[self.cell]
             saved = np.empty((0, info.saves, self.hidden_size), self.dtype) if info.saves and record else None
             return h_0, c_0, saved
-        if record:
-            reuse = (None, None, None) if spare is None else (spare.h, spare.c, spare.saved)
-        else:
-            reuse = (batch.borrow(batch.rows + batch.total, self.hidden_size, self.dtype), None, None)
+        reuse = (None, None, None) if spare is None else (spare.h, spare.c, spare.saved)
         return _kernels.FORWARD[self.dtype](
             self.cell, x, h_0, c_0, *self._layer_parameters(k), record=record, counts=batch.counts, reuse=reuse
         )
