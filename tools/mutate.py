@@ -100,7 +100,7 @@ MUTATIONS = [
     Mutation("forward forgets a row of the third worker", FORWARD, "f.first_row = row_share(rows, N, worker, workers)", "f.first_row = row_share(rows, N, worker, workers) + (worker == 2)"),
     Mutation("backward takes a row of the third worker twice", BACKWARD, "f.first_row = row_share(rows, N, worker, workers)", "f.first_row = row_share(rows, N, worker, workers) - (worker == 2)"),
     # backward in time
-    Mutation("upstream gradient dropped", BACKWARD, "u.dh += load_n(f->dy + at, n);", ""),
+    Mutation("upstream gradient dropped", BACKWARD, "u.dh += load_n(f->dy + at, n);", "u.dh += splat(0);"),
     Mutation("recurrent gradient replaced, not added", BACKWARD, "f->space + (phase ? f->at.d_input : f->at.dh),\n                            !phase);", "f->space + (phase ? f->at.d_input : f->at.dh),\n                            0);"),
     Mutation("gradient of r h added to that of the step before", BACKWARD, "m.c_in = add ? m.c : zeros, m.c_in_row = add ? padded : 0;", "m.c_in = m.c, m.c_in_row = padded;"),
     Mutation("previous state of another step", BACKWARD, ".h_prev = (const real *)args->h + before,", ".h_prev = (const real *)args->h + now,"),
