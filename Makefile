@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(dir $(shell command -v $(PYTHON))):$(PATH)
 
-.PHONY: build lint format test mutate bench accept sanitize cross
+.PHONY: build lint format test mutate bench accept loops sanitize cross
 
 build:   ## compile the extensions in place
 	$(PYTHON) setup.py --quiet build_ext --inplace
@@ -32,6 +32,9 @@ accept:  ## all that a release must pass: CI, every word and seed, every mutatio
 	.ci/run
 	$(PYTHON) tools/accept.py
 	$(PYTHON) tools/mutate.py
+
+loops:   ## disassemble the inner loops: no stores, no spills
+	$(PYTHON) tools/check_loops.py
 
 sanitize:  ## the suite on a build with the address and undefined-behaviour sanitizers and bounds checks
 	tools/sanitize.sh $(PYTHON)

@@ -10,66 +10,9 @@
 #define FASTRNN_BACKWARD_H
 
 #include "denormals.h"
+#include "epilogues.h"
 #include "pack.h"
 #include "steps.h"
-
-/* ---- epilogues: the cell's equations on some rows and blocks ---- */
-
-typedef struct {
-    int64_t rows, units, H;
-    int64_t dz_block, dz_slot; /* from one block, one slot to the next in dz; rows are LANES apart */
-    int64_t padded;            /* from one row to the next in dh and d_input */
-    const real *saved;         /* [rows, saves, H] */
-    const real *h, *h_prev;    /* [rows, H] */
-    const real *c, *c_prev;    /* [rows, H] */
-    const real *dy;            /* [rows, H]: dE/dh_t from outside */
-    const real *d_input;       /* [rows, padded] */
-    real *dh;                  /* [rows, padded] in/out */
-    real *dc;                  /* [rows, H] in/out */
-    real *input;               /* [rows, H] out: what the second multiply took; phase 1 of 2 */
-    real *dz;                  /* out */
-} backward_span;
-
-typedef void (*backward_epilogue)(const backward_span *);
-
-/* `final`: the phase that gave h; the one before it only adds to dh and writes the last slot of dz. */
-#define BACKWARD_EPILOGUE(name, step, states, slots, saves, final)                                             \
-    static void name(const backward_span *f) {                                                                 \
-        for (int64_t j = 0; j < f->units; j += LANES)                                                          \
-            for (int64_t r = 0; r < f->rows; r++) {                                                            \
-                const int64_t n = f->units - j, at = r * f->H + j;                                             \
-                real *dz = f->dz + j / LANES * f->dz_block + r * LANES, *dh = f->dh + r * f->padded + j;       \
-                backward_unit u;                                                                               \
-                for (int s = 0; s < saves; s++) u.saved[s] = load_n(f->saved + (r * saves + s) * f->H + j, n); \
-                u.h = load_n(f->h + at, n), u.h_prev = load_n(f->h_prev + at, n);                              \
-                if (states == 2) u.c = load_n(f->c + at, n), u.c_prev = load_n(f->c_prev + at, n);             \
-                if (states == 2) u.dc = load_n(f->dc + at, n);                                                 \
-                u.dh = load(dh);                                                                               \
-                if (final)                                                                                     \
-                    u.dh += load_n(f->dy + at, n);                                                             \
-                else                                                                                           \
-                    u.d_input = load(f->d_input + r * f->padded + j);                                          \
-                step(&u);                                                                                      \
-                for (int s = (final) ? 0 : slots - 1; s < slots; s++) store(dz + s * f->dz_slot, u.dz[s]);     \
-                store(dh, u.dh);                                                                               \
-                if (states == 2) store_n(f->dc + at, u.dc, n);                                                 \
-                if (!(final)) store_n(f->input + at, u.h, n);                                                  \
-            }                                                                                                  \
-    }
-
-#define BACKWARD_1(name, states, slots, saves) \
-    BACKWARD_EPILOGUE(name##_rows_backward, name##_backward, states, slots, saves, 1)
-#define BACKWARD_2(name, states, slots, saves)                                            \
-    BACKWARD_EPILOGUE(name##_rows_backward_1, name##_backward_1, states, slots, saves, 0) \
-    BACKWARD_EPILOGUE(name##_rows_backward_2, name##_backward_2, states, slots, saves, 1)
-#define BACKWARD_FUNCTIONS(name, gates, states, slots, saves, phases, ...) \
-    BACKWARD_##phases(name, states, slots, saves)
-FR_CELLS(BACKWARD_FUNCTIONS)
-
-#define BACKWARD_NAMES_1(name) {name##_rows_backward}
-#define BACKWARD_NAMES_2(name) {name##_rows_backward_1, name##_rows_backward_2}
-#define BACKWARD_ENTRY(name, gates, states, slots, saves, phases, ...) BACKWARD_NAMES_##phases(name),
-static const backward_epilogue backward_epilogues[FR_CELL_COUNT][FR_PHASES] = {FR_CELLS(BACKWARD_ENTRY)};
 
 /* ---- workspace ---- */
 
@@ -137,17 +80,18 @@ typedef struct {
 static const real zeros[TILE_VECTORS * LANES] __attribute__((aligned(64))) = {0};
 
 /* C[rows, window's columns] = C_in + dz W for one panel of columns; dz from ring row `row` on */
-static product dz_product(const backward_run *f, fr_window window, panel q, const real *packed, int64_t row) {
-    const int64_t K = window.width * f->blocks * LANES;
+INLINE product dz_product(const backward_run *f, fr_window window, panel q, const real *packed, int64_t row) {
+    const int64_t K = window.width * f->blocks * LANES, b_k = q.blocks * LANES;
     return (product){
         .a = f->space + f->at.dz + (window.first * f->blocks * f->ring + row) * LANES,
         .a_row = LANES,
         .a_segment = f->ring * LANES,
         .a_k = 1,
         .b = packed + K * q.block * LANES,
-        .b_k = q.blocks * LANES,
+        .b_segment = LANES * b_k,
+        .b_k = b_k,
         .segments = window.width * f->blocks,
-        .length = LANES,
+        .length = f->blocks == 1 ? f->p->hidden : LANES, /* the padding of a single block is not worth multiplying */
     };
 }
 
@@ -175,7 +119,7 @@ static void multiply_cut(int64_t rows, panel q, product m) {
 
 /* ---- a step ---- */
 
-static void backward_units(const backward_run *f, step_rows step, int phase, panel q) {
+INLINE void backward_units(const backward_run *f, step_rows step, int phase, panel q) {
     const fr_backward_args *args = f->args;
     const int64_t H = f->p->hidden, unit = q.block * LANES, r = f->first_row, padded = f->blocks * LANES;
     const int64_t rows = (f->end_row < step.rows ? f->end_row : step.rows) - r;
@@ -206,7 +150,7 @@ static void backward_units(const backward_run *f, step_rows step, int phase, pan
 }
 
 /* to[rows, panel] (+)= dz W_hh of one phase's window */
-static void through_weights(const backward_run *f, step_rows step, int phase, panel q, real *to, int add) {
+INLINE void through_weights(const backward_run *f, step_rows step, int phase, panel q, real *to, int add) {
     const int64_t padded = f->blocks * LANES, r = f->first_row;
     const int64_t rows = (f->end_row < step.rows ? f->end_row : step.rows) - r;
     if (rows <= 0) return;
@@ -216,7 +160,7 @@ static void through_weights(const backward_run *f, step_rows step, int phase, pa
     multiply(rows, q.blocks, m);
 }
 
-static void backward_step(const backward_run *f, step_rows step, fr_barrier *barrier) {
+INLINE void backward_step(const backward_run *f, step_rows step, fr_barrier *barrier) {
     const int workers = split_by_units(f->p) ? f->workers : 1; /* those who wait for each other within a step */
     const int backwards = step.row & 1;                        /* as in forward: the last weights are still in L2 */
     for (int phase = f->cell->phases - 1; phase >= 0; phase--) {
@@ -233,25 +177,30 @@ static void backward_step(const backward_run *f, step_rows step, fr_barrier *bar
 
 /* ---- the sums over the ring's rows ---- */
 
-/* Rows of x, of h_{t-1} or of what the second phase took, one panel of columns after another */
+/* Rows of `from`, the first of which are at ring row `at`, one panel of columns after another; this worker's panels
+ */
+static void pack_source(const backward_run *f, const real *from, int64_t rows, int64_t at, cut columns, real *to) {
+    for (int64_t i = f->worker; i < columns.n; i += f->workers) {
+        const panel q = panel_at(columns, i);
+        pack_rows(from, rows, columns.columns, q, to + (q.block * f->ring + at * q.blocks) * LANES);
+    }
+}
+
+/* What dW multiplies dz with: x, h_{t-1}, and what the second phase took, of all rows in the ring */
 static void pack_sources(const backward_run *f, int64_t t0, int64_t end, step_rows step) {
     const fr_rows *rows = &f->args->rows;
     const int64_t I = f->p->inputs, H = f->p->hidden;
-    const real *x = f->args->x, *h = f->args->h;
+    const real *h = f->args->h;
+    pack_source(f, (const real *)f->args->x + f->ring_first * I, f->in_ring, 0, f->columns_x, f->space + f->at.x);
+    if (f->cell->phases > 1)
+        pack_source(f, f->space + f->at.input, f->in_ring, 0, f->columns_h, f->space + f->at.inputs);
+    if (!rows->counts) { /* h_{t-1} of all steps lie together too */
+        pack_source(f, h + step.before * H, f->in_ring, 0, f->columns_h, f->space + f->at.h);
+        return;
+    }
     for (int64_t t = t0; t < end; t++) {
         const int64_t at = step.row - f->ring_first;
-        for (int64_t i = f->worker; i < f->columns_x.n; i += f->workers) {
-            const panel q = panel_at(f->columns_x, i);
-            pack_rows(x + step.row * I, step.rows, I, q,
-                      f->space + f->at.x + (q.block * f->ring + at * q.blocks) * LANES);
-        }
-        for (int64_t i = f->worker; i < f->columns_h.n; i += f->workers) {
-            const panel q = panel_at(f->columns_h, i);
-            const int64_t to = (q.block * f->ring + at * q.blocks) * LANES;
-            pack_rows(h + step.before * H, step.rows, H, q, f->space + f->at.h + to);
-            if (f->cell->phases > 1)
-                pack_rows(f->space + f->at.input + at * H, step.rows, H, q, f->space + f->at.inputs + to);
-        }
+        pack_source(f, h + step.before * H, step.rows, at, f->columns_h, f->space + f->at.h);
         step = step_after(step, rows, f->p->rows, t + 1);
     }
 }

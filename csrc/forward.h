@@ -9,55 +9,9 @@
 #define FASTRNN_FORWARD_H
 
 #include "denormals.h"
+#include "epilogues.h"
 #include "pack.h"
 #include "steps.h"
-
-/* ---- epilogues: the cell's equations on some rows of one panel ---- */
-
-typedef struct {
-    int64_t rows, units, H;      /* units of the panel, not counting the padding */
-    int64_t z_row, z_slot;       /* from one row, one slot to the next */
-    real *z;                     /* in/out */
-    const real *h_prev, *c_prev; /* [rows, H], from the panel's first unit on */
-    real *h, *c;                 /* likewise */
-    real *saved;                 /* [rows, saves, H] likewise, or NULL */
-} forward_span;
-
-typedef void (*forward_epilogue)(const forward_span *);
-
-/* `final`: the phase that gives h; an earlier one puts z back for the next and leaves that one's input in h. */
-#define FORWARD_EPILOGUE(name, step, states, slots, saves, final)                                              \
-    static void name(const forward_span *f) {                                                                  \
-        for (int64_t r = 0; r < f->rows; r++)                                                                  \
-            for (int64_t j = 0; j < f->units; j += LANES) {                                                    \
-                const int64_t n = f->units - j, at = r * f->H + j;                                             \
-                real *z = f->z + r * f->z_row + j;                                                             \
-                forward_unit u;                                                                                \
-                for (int s = 0; s < slots; s++) u.z[s] = load(z + s * f->z_slot);                              \
-                u.h_prev = load_n(f->h_prev + at, n);                                                          \
-                if (states == 2) u.c_prev = load_n(f->c_prev + at, n);                                         \
-                step(&u);                                                                                      \
-                if (!(final))                                                                                  \
-                    for (int s = 0; s < slots; s++) store(z + s * f->z_slot, u.z[s]);                          \
-                else if (saves && f->saved)                                                                    \
-                    for (int s = 0; s < saves; s++) store_n(f->saved + (r * saves + s) * f->H + j, u.z[s], n); \
-                if (states == 2) store_n(f->c + at, u.c, n);                                                   \
-                store_n(f->h + at, u.h, n);                                                                    \
-            }                                                                                                  \
-    }
-
-#define FORWARD_1(name, states, slots, saves) \
-    FORWARD_EPILOGUE(name##_rows_forward, name##_forward, states, slots, saves, 1)
-#define FORWARD_2(name, states, slots, saves)                                          \
-    FORWARD_EPILOGUE(name##_rows_forward_1, name##_forward_1, states, slots, saves, 0) \
-    FORWARD_EPILOGUE(name##_rows_forward_2, name##_forward_2, states, slots, saves, 1)
-#define FORWARD_FUNCTIONS(name, gates, states, slots, saves, phases, ...) FORWARD_##phases(name, states, slots, saves)
-FR_CELLS(FORWARD_FUNCTIONS)
-
-#define FORWARD_NAMES_1(name) {name##_rows_forward}
-#define FORWARD_NAMES_2(name) {name##_rows_forward_1, name##_rows_forward_2}
-#define FORWARD_ENTRY(name, gates, states, slots, saves, phases, ...) FORWARD_NAMES_##phases(name),
-static const forward_epilogue forward_epilogues[FR_CELL_COUNT][FR_PHASES] = {FR_CELLS(FORWARD_ENTRY)};
 
 /* ---- workspace: [z] [what the second phase multiplies] ---- */
 
@@ -179,6 +133,36 @@ INLINE void forward_panel(const forward_run *f, step_rows step, int phase, panel
     }
 }
 
+/* All steps of a problem of one row and one phase: the same, but nothing stands between one step and the next. */
+#define ONE_ROW_1(name)                                                                                              \
+    static void name##_one_row(const forward_run *f, step_rows step, int64_t t, int64_t end, real *z,                \
+                               fr_barrier *barrier, int waiting) {                                                   \
+        const fr_window window = f->cell->h[0];                                                                      \
+        const int64_t H = f->p->hidden;                                                                              \
+        const real *packed = (const real *)f->args->packed + f->at.h[0];                                             \
+        for (; t < end; t++, z += f->z_row) {                                                                        \
+            const real *h = (const real *)f->args->h + step.before * H;                                              \
+            for (int64_t i = f->first_panel; i < f->end_panel; i++) {                                                \
+                const panel q = panel_at(f->panels, t & 1 ? f->first_panel + f->end_panel - 1 - i : i);              \
+                forward_span span = span_of(f, step, 0, q, 0, 1);                                                    \
+                span.z = z + f->cell->slots * q.block * LANES;                                                       \
+                tile_of_one_row(window.width * q.blocks, window_product(window, q, h, H, packed, span.z, f->z_row)); \
+                name##_rows_forward_inline(&span);                                                                   \
+            }                                                                                                        \
+            if (waiting > 1) fr_barrier_wait(barrier, waiting);                                                      \
+            step = (step_rows){step.row + 1, step.after, step.after + 1, 1};                                         \
+        }                                                                                                            \
+    }
+#define ONE_ROW_2(name)
+#define ONE_ROW(name, gates, states, slots, saves, phases, ...) ONE_ROW_##phases(name)
+FR_CELLS(ONE_ROW)
+
+#define ONE_ROW_NAME_1(name) name##_one_row
+#define ONE_ROW_NAME_2(name) NULL
+#define ONE_ROW_NAME(name, gates, states, slots, saves, phases, ...) ONE_ROW_NAME_##phases(name),
+static void (*const one_row[FR_CELL_COUNT])(const forward_run *, step_rows, int64_t, int64_t, real *, fr_barrier *,
+                                            int) = {FR_CELLS(ONE_ROW_NAME)};
+
 INLINE void forward_step(const forward_run *f, step_rows step, int backwards, real *z, fr_barrier *barrier,
                          int waiting) {
     for (int phase = 0; phase < f->cell->phases; phase++) {
@@ -212,6 +196,10 @@ static void forward_worker(void *context, int worker, int workers) {
         end = t + chunk < T ? t + chunk : T;
         const int64_t first = step.row;
         if (hoisted(p)) hoist(&f, step, t, end);
+        if (N == 1 && one_row[p->cell]) {
+            one_row[p->cell](&f, step, t, end, f.z, &job->barrier, waiting);
+            step = (step_rows){end, end, end + 1, 1}, t = end;
+        }
         for (; t < end; t++) { /* odd steps backwards: the weights used last are still in L2 */
             real *z = f.z && hoisted(p) ? f.z + (step.row - first) * f.z_row : f.z;
             forward_step(&f, step, t & 1, z, &job->barrier, waiting);

@@ -4,10 +4,6 @@
 #include "fastrnn.h"
 
 #include "activations.h"
-#include "cells/elman.h"
-#include "cells/gru.h"
-#include "cells/lstm.h"
-
 #include "backward.h"
 #include "forward.h"
 #include "peak.h"

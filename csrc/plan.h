@@ -23,47 +23,67 @@ static int64_t total_rows(const fr_rows *rows, int64_t N) {
     return total;
 }
 
-/* ---- choices ---- */
+/* ---- choices. `python benchmarks/choices.py NAME VALUE...` builds the kernels with other values of one of these
+ *      numbers and times them against each other; that is how each was chosen. ---- */
 
-/* Few rows: a step is bound by latency or by reading the weights, and a tile is one or two rows × many vectors. */
-INLINE int few_rows(const fr_problem *p) { return p->rows <= 2; }
+#ifndef FEW_ROWS
+#define FEW_ROWS 2 /* rows up to which a step is bound by latency or by reading weights: tiles of many vectors */
+#endif
+#ifndef FUSED_ROWS
+#define FUSED_ROWS 8 /* rows from which a step has enough to reuse weights in registers */
+#endif
+#ifndef HOISTED_ROWS
+#define HOISTED_ROWS 32 /* rows whose input part is computed at once: full tiles, and z stays in L1 or L2 */
+#endif
+#ifndef PANEL_VECTORS
+#define PANEL_VECTORS 3 /* of a forward panel with many rows, unless one block has more gates */
+#endif
+#ifndef COLUMN_BLOCKS
+#define COLUMN_BLOCKS 3 /* of a panel of columns in backward: 8 rows × 3 vectors load least for a multiply-add */
+#endif
+#ifndef RING_ROWS
+#define RING_ROWS 512 /* rows of dz added to the weights' gradients at once: pays for reading and writing those */
+#endif
+#ifndef ROW_SPLIT_ROWS
+#define ROW_SPLIT_ROWS 16 /* rows from which threads may share out rows: each has full tiles */
+#endif
+#ifndef ROW_SPLIT_BYTES
+#define ROW_SPLIT_BYTES (1 << 19) /* of weights up to which they may: each core's L2 holds them all */
+#endif
+#ifndef FLOPS_PER_THREAD
+#define FLOPS_PER_THREAD 20000000 /* about 200 µs: a thread with less to do costs more than it brings */
+#endif
 
-/* The input's part of several steps at once (hoisted), where one step has too few rows to reuse weights in registers;
- * otherwise in the same pass as the recurrent part (fused), and z never reaches memory. */
-INLINE int hoisted(const fr_problem *p) { return p->rows < TILE_ROWS; }
+INLINE int few_rows(const fr_problem *p) { return p->rows <= FEW_ROWS; }
 
-/* Steps whose input part is computed at once when hoisted: enough rows for full tiles, few enough for z to stay in L1
- * or L2. */
+/* The input's part of several steps at once (hoisted), or in the same pass as the recurrent part (fused), where z
+ * never reaches memory. */
+INLINE int hoisted(const fr_problem *p) { return p->rows < FUSED_ROWS; }
+
+/* Steps whose input part is computed at once when hoisted */
 INLINE int64_t hoisted_steps(const fr_problem *p, int64_t steps) {
-    const int64_t chunk = parts_of(4 * TILE_ROWS, p->rows);
+    const int64_t chunk = parts_of(HOISTED_ROWS, p->rows);
     return chunk < steps ? chunk : steps;
 }
 
 /* Blocks of a forward panel, at most */
 INLINE int64_t widest_panel(const fr_problem *p) {
-    const int64_t most = few_rows(p) ? TILE_VECTORS : 3, width = cell_of(p)->x.width;
+    const int64_t most = few_rows(p) ? TILE_VECTORS : PANEL_VECTORS, width = cell_of(p)->x.width;
     return most > width ? most / width : 1;
 }
 
-/* Rows whose dz is kept until it is added to the weights' gradients: enough to pay for reading and writing those. */
-enum { RING_ROWS = 512 };
-
-/* Blocks of a panel of columns in backward, at most: 8 rows × 3 vectors need the fewest loads for a multiply-add. */
-enum { COLUMN_BLOCKS = 3 };
-
-/* Whether threads share out rows, around the whole time loop, or units, with a barrier a step: units if the weights
- * are too large for each core's L2 or the rows too few for full tiles. */
+/* Threads share out rows, around the whole time loop, or units, with a barrier a step. */
 INLINE int split_by_units(const fr_problem *p) {
     const int64_t weights = cell_of(p)->gates * p->hidden * (p->hidden + p->inputs) * (int64_t)sizeof(real);
-    return p->rows < 2 * TILE_ROWS || weights > 1 << 19;
+    return p->rows < ROW_SPLIT_ROWS || weights > ROW_SPLIT_BYTES;
 }
 
-/* Threads worth waking: below about 200 µs of work each they cost more than they bring. */
+/* How many threads are worth waking */
 static int workers_for(const fr_problem *p, const fr_rows *rows) {
     if (p->eager) return p->threads;
     const int64_t flops_per_row = 2 * cell_of(p)->gates * p->hidden * (p->hidden + p->inputs);
-    const int64_t total = flops_per_row * total_rows(rows, p->rows) / 20000000 + 1; /* 20 MFLOP: 200 µs */
-    return total < p->threads ? (int)total : p->threads;
+    const int64_t worth = flops_per_row * total_rows(rows, p->rows) / FLOPS_PER_THREAD + 1;
+    return worth < p->threads ? (int)worth : p->threads;
 }
 
 /* ---- panels ---- */

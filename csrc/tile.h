@@ -13,8 +13,8 @@
 typedef struct {
     const real *a; /* element (row, segment, i) at a[row·a_row + segment·a_segment + i·a_k] */
     int64_t a_row, a_segment, a_k;
-    const real *b; /* element (segment, i, column) at b[(segment·length + i)·b_k + column] */
-    int64_t b_k;
+    const real *b; /* element (segment, i, column) at b[segment·b_segment + i·b_k + column] */
+    int64_t b_segment, b_k;
     int64_t segments, length;
     const real *c_in; /* element (row, column) at c_in[row·c_in_row + column]; may be c */
     real *c;          /* element (row, column) at c[row·c_row + column] */
@@ -47,9 +47,8 @@ enum { TILE_ROWS = 8, TILE_VECTORS = 8 }; /* at most */
 INLINE void tile(const int R, const int V, const product m) {
     EACH(TILE_DECLARE)
     EACH(TILE_BEGIN)
-    const real *b = m.b;
     for (int64_t s = 0; s < m.segments; s++) {
-        const real *a = m.a + s * m.a_segment;
+        const real *a = m.a + s * m.a_segment, *b = m.b + s * m.b_segment;
         for (int64_t i = 0; i < m.length; i++, a += m.a_k, b += m.b_k) {
             EACH_VECTOR(TILE_B)
             EACH_ROW(TILE_A)
@@ -91,6 +90,36 @@ static void (*const tiles[TILE_VECTORS + 1][TILE_ROWS + 1])(const product *) = {
 static const signed char tile_rows[TILE_VECTORS + 1] = {TILES(TILE_MOST)};
 #pragma GCC diagnostic pop
 #undef TILE_MOST
+
+/* A tile of one row, for callers that cannot spare the call */
+INLINE void tile_of_one_row(int64_t vectors, const product m) {
+    switch (vectors) {
+    case 1:
+        tile(1, 1, m);
+        break;
+    case 2:
+        tile(1, 2, m);
+        break;
+    case 3:
+        tile(1, 3, m);
+        break;
+    case 4:
+        tile(1, 4, m);
+        break;
+    case 5:
+        tile(1, 5, m);
+        break;
+    case 6:
+        tile(1, 6, m);
+        break;
+    case 7:
+        tile(1, 7, m);
+        break;
+    default:
+        tile(1, 8, m);
+        break;
+    }
+}
 
 /* ---- any number of rows and vectors ---- */
 

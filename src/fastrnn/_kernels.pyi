@@ -1,8 +1,9 @@
 """Types of the compiled module _kernels; what the functions do is documented in _kernels.pyx."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -52,6 +53,12 @@ def backward(
     isa: str | None = None,
     threads: int | None = None,
 ) -> tuple[Array, Array, Array | None, Array, Array, Array | None, Array | None]: ...
+
+FORWARD: dict[np.dtype[Any], Callable[..., tuple[Array, Array | None, Array | None]]]
+BACKWARD: dict[
+    np.dtype[Any], Callable[..., tuple[Array, Array, Array | None, Array, Array, Array | None, Array | None]]
+]
+
 def apply(function: str, x: Array, out: Array, *, isa: str | None = None) -> None: ...
 def fingerprint(arrays: Iterable[Array]) -> int: ...
 def multiply_adds(rounds: int, dtype: str, *, isa: str | None = None) -> int: ...

@@ -408,6 +408,11 @@ cdef object _backward(
     space.give_back()
 
 
+# By dtype, for callers who know it: finding out which is meant takes longer than a small problem itself.
+FORWARD = {np.dtype(np.float32): forward["float"], np.dtype(np.float64): forward["double"]}
+BACKWARD = {np.dtype(np.float32): backward["float"], np.dtype(np.float64): backward["double"]}
+
+
 # ---- elementwise, and the digest of parameters ----
 
 def apply(str function, x, out, *, str isa=None):

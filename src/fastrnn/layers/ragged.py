@@ -40,7 +40,7 @@ class Dense:
 
     def pack(self, x: Array, out: Array | None = None) -> Array:
         """Return (T, N, F) as rows (S, F), in ``out`` if given."""
-        rows = x.reshape(-1, x.shape[-1])
+        rows = x.reshape(self.steps * self.rows, x.shape[-1])
         if out is not None and out.shape == rows.shape:
             out[...] = rows
             return out
@@ -48,7 +48,7 @@ class Dense:
 
     def unpack(self, rows: Array) -> Array:
         """Return rows (S, F) as (T, N, F)."""
-        return rows.reshape(self.steps, self.rows, -1)
+        return rows.reshape(self.steps, self.rows, rows.shape[-1])
 
     def sort(self, state: Array) -> Array:
         """Return a state (N, H) with the sequences in the order of the rows."""
@@ -86,13 +86,13 @@ class Ragged(Dense):
     def pack(self, x: Array, out: Array | None = None) -> Array:
         """Return the rows (S, F) of a padded batch (T, N, F), in ``out`` if given."""
         fits = out is not None and out.shape == (len(self._at), x.shape[-1])
-        return np.take(x.reshape(-1, x.shape[-1]), self._at, axis=0, out=out if fits else None)
+        return np.take(x.reshape(self.steps * self.rows, x.shape[-1]), self._at, axis=0, out=out if fits else None)
 
     def unpack(self, rows: Array) -> Array:
         """Return rows (S, F) as a padded batch (T, N, F), zero in the padding."""
         padded: NDArray[Any] = np.zeros((self.steps * self.rows, rows.shape[-1]), rows.dtype)
         padded[self._at] = rows
-        return padded.reshape(self.steps, self.rows, -1)
+        return padded.reshape(self.steps, self.rows, rows.shape[-1])
 
     def sort(self, state: Array) -> Array:
         """Return a state (N, H) with the sequences in the order of the rows."""

@@ -280,7 +280,7 @@ class Recurrent(Layer):
             saved = np.empty((0, info.saves, self.hidden_size), self.dtype) if info.saves and record else None
             return h_0, c_0, saved
         reuse = (None, None, None) if spare is None else (spare.h, spare.c, spare.saved)
-        return _kernels.forward(
+        return _kernels.FORWARD[self.dtype](
             self.cell, x, h_0, c_0, *self._layer_parameters(k), record=record, counts=batch.counts, reuse=reuse
         )
 
@@ -333,7 +333,7 @@ class Recurrent(Layer):
             none = [None if array is None else np.zeros_like(array) for array in parameters]
             return np.zeros_like(tape.x), [dh_n] if dc_n is None else [dh_n, dc_n], none
         w_ih, w_hh, _, _ = parameters
-        dx, dh_0, dc_0, *dw = _kernels.backward(
+        dx, dh_0, dc_0, *dw = _kernels.BACKWARD[self.dtype](
             self.cell, *tape, w_ih, w_hh, self.bias, dy, dh_n, dc_n, counts=batch.counts
         )
         return dx, [dh_0] if dc_0 is None else [dh_0, dc_0], dw
