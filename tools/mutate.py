@@ -35,7 +35,7 @@ FIRST = (
 )  # fmt: skip
 
 LSTM, ELMAN, GRU, CELLS = "csrc/cells/lstm.h", "csrc/cells/elman.h", "csrc/cells/gru.h", "csrc/cells/table.h"
-FORWARD, BACKWARD, STEPS = "csrc/forward.h", "csrc/backward.h", "csrc/steps.h"
+FORWARD, BACKWARD, STEPS, EPILOGUES = "csrc/forward.h", "csrc/backward.h", "csrc/steps.h", "csrc/epilogues.h"
 PACK, PLAN, TILE, POOL = "csrc/pack.h", "csrc/plan.h", "csrc/tile.h", "csrc/pool.c"
 KERNELS, STREAMS = "src/fastrnn/_kernels.pyx", "src/fastrnn/_streams.pyx"
 BASE, RECURRENT, RAGGED = (
@@ -72,15 +72,20 @@ MUTATIONS = [
     Mutation("window one slot too early", CELLS, "WINDOW(1, 1, 0), WINDOW(0, 2))", "WINDOW(0, 1, 0), WINDOW(0, 2))"),
     # forward in time
     Mutation("the second phase multiplies h", FORWARD, "phase ? f->next : (const real *)f->args->h + step.before * H", "(const real *)f->args->h + step.before * H"),
-    Mutation("h shifted by a row", FORWARD, "(const real *)f->args->h + step.before * H;", "(const real *)f->args->h + (step.before ? step.before - 1 : 0) * H;"),
+    Mutation("h shifted by a row", FORWARD, "const real *input = phase ? f->next : (const real *)f->args->h + step.before * H;", "const real *input = phase ? f->next : (const real *)f->args->h + (step.before ? step.before - 1 : 0) * H;"),
+    Mutation("h of a single row shifted", FORWARD, "const real *h = (const real *)f->args->h + step.before * H;", "const real *h = (const real *)f->args->h + (step.before ? step.before - 1 : 0) * H;"),
+    Mutation("a single row's steps in place", FORWARD, "step = (step_rows){step.row + 1, step.after, step.after + 1, 1};", "step = (step_rows){step.row + 1, step.before, step.after + 1, 1};"),
+    Mutation("a single row's next chunk begins late", FORWARD, "step = (step_rows){end, end, end + 1, 1}, t = end;", "step = (step_rows){end, end - 1, end + 1, 1}, t = end;"),
+    Mutation("padding of a single block short of a unit", BACKWARD, "f->blocks == 1 ? f->p->hidden : LANES", "f->blocks == 1 ? f->p->hidden - (f->p->hidden > 1) : LANES"),
     Mutation("epilogue's state of another step", FORWARD, ".h_prev = (const real *)args->h + before,", ".h_prev = (const real *)args->h + after,"),
     Mutation("the first phase taken for final", FORWARD, "const int last = phase == f->cell->phases - 1;", "const int last = 1;"),
-    Mutation("saved one slot short", FORWARD, "for (int s = 0; s < saves; s++) store_n(f->saved", "for (int s = 1; s < saves; s++) store_n(f->saved"),
+    Mutation("saved one slot short", EPILOGUES, "for (int s = 0; s < saves; s++) store_n(f->saved", "for (int s = 1; s < saves; s++) store_n(f->saved"),
     Mutation("bias dropped", PACK, "if (job->w->b_ih) {", "if (0) {"),
     Mutation("second bias on the first window", PACK, "add_bias(p, cell->h[phase], q, job->w->b_hh, b)", "add_bias(p, cell->x, q, job->w->b_hh, b)"),
     Mutation("a hoisted chunk one step short", FORWARD, "hoist(&f, step, t, end);", "hoist(&f, step, t, end - (end > t + 1));"),
     Mutation("z of a hoisted step one row late", FORWARD, "f.z + (step.row - first) * f.z_row", "f.z + (step.row - first + (step.row > first)) * f.z_row"),
-    Mutation("panels backwards as if the first were 0", FORWARD, "f->first_panel + f->end_panel - 1 - i", "f->end_panel - 1 - i"),
+    Mutation("panels backwards as if the first were 0", FORWARD, "backwards ? f->first_panel + f->end_panel - 1 - i", "backwards ? f->end_panel - 1 - i"),
+    Mutation("a single row's panels backwards as if the first were 0", FORWARD, "t & 1 ? f->first_panel + f->end_panel - 1 - i", "t & 1 ? f->end_panel - 1 - i"),
     Mutation("columns backwards as if the first were 0", BACKWARD, "f->first_panel + f->end_panel - 1 - i", "f->end_panel - 1 - i"),
     Mutation("c of the last row in place, while recording", FORWARD, "(args->record ? after : r * H + unit)", "(args->record && r ? after : r * H + unit)"),
     Mutation("no barrier between phases", FORWARD, "        fr_barrier_wait(barrier, waiting);", ""),
@@ -100,7 +105,7 @@ MUTATIONS = [
     Mutation("forward forgets a row of the third worker", FORWARD, "f.first_row = row_share(rows, N, worker, workers)", "f.first_row = row_share(rows, N, worker, workers) + (worker == 2)"),
     Mutation("backward takes a row of the third worker twice", BACKWARD, "f.first_row = row_share(rows, N, worker, workers)", "f.first_row = row_share(rows, N, worker, workers) - (worker == 2)"),
     # backward in time
-    Mutation("upstream gradient dropped", BACKWARD, "u.dh += load_n(f->dy + at, n);", ""),
+    Mutation("upstream gradient dropped", EPILOGUES, "u.dh += load_n(f->dy + at, n);", "u.dh += splat(0);"),
     Mutation("recurrent gradient replaced, not added", BACKWARD, "f->space + (phase ? f->at.d_input : f->at.dh),\n                            !phase);", "f->space + (phase ? f->at.d_input : f->at.dh),\n                            0);"),
     Mutation("gradient of r h added to that of the step before", BACKWARD, "m.c_in = add ? m.c : zeros, m.c_in_row = add ? padded : 0;", "m.c_in = m.c, m.c_in_row = padded;"),
     Mutation("previous state of another step", BACKWARD, ".h_prev = (const real *)args->h + before,", ".h_prev = (const real *)args->h + now,"),
@@ -108,7 +113,8 @@ MUTATIONS = [
     Mutation("ring filled beyond its rows", BACKWARD, "f.in_ring + rows_at(rows, N, t0 - 1) <= f.ring", "f.in_ring <= f.ring"),
     Mutation("only the first ring counts", BACKWARD, "f.first_sums = 0, end = t0;", "end = t0;"),
     Mutation("sums begin with what was in the buffers", BACKWARD, ".first_sums = 1}", ".first_sums = 0}"),
-    Mutation("weight gradient by h_t, not h_{t-1}", BACKWARD, "pack_rows(h + step.before * H,", "pack_rows(h + step.after * H,"),
+    Mutation("weight gradient by h_t, not h_{t-1}", BACKWARD, "pack_source(f, h + step.before * H, f->in_ring, 0,", "pack_source(f, h + step.after * H, f->in_ring, 0,"),
+    Mutation("ragged weight gradient by h_t, not h_{t-1}", BACKWARD, "pack_source(f, h + step.before * H, step.rows, at,", "pack_source(f, h + step.after * H, step.rows, at,"),
     Mutation("second window's gradient by h", BACKWARD, "phase ? f->at.inputs : f->at.h", "f->at.h"),
     Mutation("one window's rows for another's", BACKWARD, "dw + (window.gate[s] * H + block * LANES) * K", "dw + (window.gate[window.width - 1 - s] * H + block * LANES) * K"),
     Mutation("bias gradient of the wrong slot", BACKWARD, "const real *dz = f->space + f->at.dz + ((window.first + s)", "const real *dz = f->space + f->at.dz + ((s)"),
