@@ -2,13 +2,16 @@
  *
  * A worker that has nothing to do spins for a moment, since the next call often follows at once, and then sleeps.
  * After a fork the child has no workers and makes its own. Whoever finds the pool in use works alone: nested and
- * concurrent calls can't wait for each other, so they can't lock each other out.
+ * concurrent calls can't wait for each other, so they can't lock each other out. Where other processes want the
+ * cores too, threads that wait for each other wait for those as well: then calls use one thread for a while.
  */
+#define _POSIX_C_SOURCE 200809L /* clock_gettime */
 #include "pool.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
+#include <time.h>
 
 #if defined(__x86_64__) || defined(__i386__)
 #define RELAX() __builtin_ia32_pause()
@@ -28,13 +31,16 @@ static pthread_mutex_t sleep_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static int started; /* threads made, guarded by in_use */
+static int started; /* threads made; this and the next line are guarded by in_use */
+static int calls_alone, patience;
 static atomic_int sleeping;
-static atomic_uint job; /* counts the jobs; a worker takes part in each of them once */
-static atomic_int unfinished;
-static atomic_int workers_of_job;
+static atomic_uint_fast64_t ticket; /* of the last job: its number, and in the low bits how many workers it has */
+static atomic_int unfinished;       /* workers, besides the caller */
+static atomic_int crowded;          /* some worker of the job lost its core to another process */
 static void (*body_of_job)(void *, int, int);
 static void *context_of_job;
+
+enum { WORKER_BITS = 16, WORKERS = (1 << WORKER_BITS) - 1 };
 
 static void spin_or_yield(int64_t *spins) {
     if (++*spins > SPINS_BEFORE_YIELD)
@@ -43,39 +49,58 @@ static void spin_or_yield(int64_t *spins) {
         RELAX();
 }
 
-static unsigned next_job(unsigned last) {
+static uint_fast64_t next_ticket(uint_fast64_t last) {
+    uint_fast64_t now;
     for (int spins = 0; spins < SPINS_BEFORE_SLEEP; spins++) {
-        if (atomic_load_explicit(&job, memory_order_acquire) != last) return last + 1;
+        now = atomic_load_explicit(&ticket, memory_order_acquire);
+        if (now != last) return now;
         RELAX();
     }
     pthread_mutex_lock(&sleep_lock);
     atomic_fetch_add(&sleeping, 1);
-    while (atomic_load(&job) == last) pthread_cond_wait(&wake, &sleep_lock);
+    while ((now = atomic_load(&ticket)) == last) pthread_cond_wait(&wake, &sleep_lock);
     atomic_fetch_sub(&sleeping, 1);
     pthread_mutex_unlock(&sleep_lock);
-    return last + 1;
+    return now;
+}
+
+static double seconds(clockid_t clock) {
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* One worker's part, and whether it had its core to itself: a worker that waits spins, so it uses time all the time.
+ */
+static void work_on(void (*body)(void *, int, int), void *context, int worker, int workers) {
+    const double wall = seconds(CLOCK_MONOTONIC), used = seconds(CLOCK_THREAD_CPUTIME_ID);
+    body(context, worker, workers);
+    const double elapsed = seconds(CLOCK_MONOTONIC) - wall,
+                 lost = elapsed - (seconds(CLOCK_THREAD_CPUTIME_ID) - used);
+    if (lost > 0.2 * elapsed && lost > 1e-3) atomic_store(&crowded, 1);
 }
 
 typedef struct {
     int worker;
-    unsigned job;
+    uint_fast64_t ticket; /* the last that it has nothing to do with */
 } birth;
 
 static birth births[FR_MAX_THREADS];
 
 static void *work(void *argument) {
     const birth b = *(birth *)argument;
-    for (unsigned last = b.job;;) {
-        last = next_job(last);
-        const int workers = atomic_load_explicit(&workers_of_job, memory_order_relaxed);
-        if (b.worker < workers) body_of_job(context_of_job, b.worker, workers);
+    for (uint_fast64_t last = b.ticket;;) {
+        last = next_ticket(last);
+        const int workers = (int)(last & WORKERS);
+        if (b.worker >= workers) continue; /* and the job may end and another begin without this thread */
+        work_on(body_of_job, context_of_job, b.worker, workers);
         atomic_fetch_sub_explicit(&unfinished, 1, memory_order_release);
     }
     return 0;
 }
 
 static void forget_threads(void) { /* in the child of a fork */
-    started = 0;
+    started = calls_alone = patience = 0;
     atomic_store(&sleeping, 0);
     in_use = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     sleep_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
@@ -91,10 +116,25 @@ static void start_threads(int wanted) {
     pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
     for (; started < wanted; started++) {
         pthread_t thread;
-        births[started] = (birth){started + 1, atomic_load(&job)};
+        births[started] = (birth){started + 1, atomic_load(&ticket)};
         if (pthread_create(&thread, &detached, work, &births[started])) break;
     }
     pthread_attr_destroy(&detached);
+}
+
+static void run_job(int workers, void (*body)(void *, int, int), void *context) {
+    body_of_job = body, context_of_job = context;
+    atomic_store(&crowded, 0);
+    atomic_store_explicit(&unfinished, workers - 1, memory_order_relaxed);
+    const uint_fast64_t number = (atomic_load(&ticket) >> WORKER_BITS) + 1;
+    atomic_store(&ticket, number << WORKER_BITS | (uint_fast64_t)workers);
+    if (atomic_load(&sleeping)) {
+        pthread_mutex_lock(&sleep_lock);
+        pthread_cond_broadcast(&wake);
+        pthread_mutex_unlock(&sleep_lock);
+    }
+    work_on(body, context, 0, workers);
+    for (int64_t spins = 0; atomic_load_explicit(&unfinished, memory_order_acquire);) spin_or_yield(&spins);
 }
 
 void fr_parallel(int workers, void (*body)(void *, int, int), void *context) {
@@ -106,17 +146,14 @@ void fr_parallel(int workers, void (*body)(void *, int, int), void *context) {
     pthread_once(&once, watch_forks);
     start_threads(workers - 1);
     if (workers > started + 1) workers = started + 1;
-    body_of_job = body, context_of_job = context;
-    atomic_store_explicit(&workers_of_job, workers, memory_order_relaxed);
-    atomic_store_explicit(&unfinished, started, memory_order_relaxed);
-    atomic_fetch_add(&job, 1);
-    if (atomic_load(&sleeping)) {
-        pthread_mutex_lock(&sleep_lock);
-        pthread_cond_broadcast(&wake);
-        pthread_mutex_unlock(&sleep_lock);
+    if (calls_alone > 0 || workers == 1) {
+        if (calls_alone > 0) calls_alone--;
+        body(context, 0, 1);
+    } else {
+        run_job(workers, body, context);
+        patience = atomic_load(&crowded) ? (patience < 32 ? 2 * patience + 1 : 63) : 0;
+        calls_alone = patience;
     }
-    body(context, 0, workers);
-    for (int64_t spins = 0; atomic_load_explicit(&unfinished, memory_order_acquire);) spin_or_yield(&spins);
     pthread_mutex_unlock(&in_use);
 }
 
