@@ -96,24 +96,23 @@ INLINE product dz_product(const backward_run *f, fr_window window, panel q, cons
 }
 
 /* multiply() into columns of which only the first `units` exist */
-static void multiply_cut(int64_t rows, panel q, product m) {
+static void multiply_cut(int64_t rows, panel q, const product *m) {
     if (q.units == q.blocks * LANES) {
         multiply(rows, q.blocks, m);
         return;
     }
     real scratch[TILE_ROWS * TILE_VECTORS * LANES] __attribute__((aligned(64)));
     const int64_t width = q.blocks * LANES;
-    for (int64_t row = 0; row < rows; row += TILE_ROWS) {
+    product t = *m;
+    t.c = scratch, t.c_in = scratch, t.c_row = t.c_in_row = width;
+    for (int64_t row = 0; row < rows; row += TILE_ROWS, t.a += TILE_ROWS * m->a_row) {
         const int64_t n = rows - row < TILE_ROWS ? rows - row : TILE_ROWS;
         for (int64_t r = 0; r < n; r++)
-            pack_row(m.c_in + (row + r) * m.c_in_row, q.units, width, scratch + r * width);
-        product t = m;
-        t.a += row * m.a_row;
-        t.c = scratch, t.c_in = scratch, t.c_row = t.c_in_row = width;
-        multiply(n, q.blocks, t);
+            pack_row(m->c_in + (row + r) * m->c_in_row, q.units, width, scratch + r * width);
+        multiply(n, q.blocks, &t);
         for (int64_t r = 0; r < n; r++)
             for (int64_t j = 0; j < q.units; j += LANES)
-                store_n(m.c + (row + r) * m.c_row + j, load(scratch + r * width + j), q.units - j);
+                store_n(m->c + (row + r) * m->c_row + j, load(scratch + r * width + j), q.units - j);
     }
 }
 
@@ -157,7 +156,7 @@ INLINE void through_weights(const backward_run *f, step_rows step, int phase, pa
     product m = dz_product(f, f->cell->h[phase], q, f->space + f->at.w_hh[phase], step.row - f->ring_first + r);
     m.c = to + r * padded + q.block * LANES, m.c_row = padded;
     m.c_in = add ? m.c : zeros, m.c_in_row = add ? padded : 0;
-    multiply(rows, q.blocks, m);
+    multiply(rows, q.blocks, &m);
 }
 
 INLINE void backward_step(const backward_run *f, step_rows step, fr_barrier *barrier) {
@@ -205,33 +204,25 @@ static void pack_sources(const backward_run *f, int64_t t0, int64_t end, step_ro
     }
 }
 
-/* dW += dzᵀ source, for the units of some blocks */
+/* dW += dzᵀ source, for the units of some blocks. A few panels of the source at a time, which stay in L2 while dz
+ * goes by once for all of them. */
 static void add_to_weights(const backward_run *f, fr_window window, const real *source, cut columns, int64_t first,
                            int64_t end, real *dw) {
     const int64_t H = f->p->hidden, K = columns.columns;
-    for (int64_t i = 0; i < columns.n; i++) {
-        const panel q = panel_at(columns, i);
+    product m = {.a_row = 1, .a_k = LANES, .segments = 1, .length = f->in_ring, .c_row = K};
+    m.c_in_row = f->first_sums ? 0 : K;
+    for (int64_t i0 = 0; i0 < columns.n; i0 += SOURCE_PANELS)
         for (int64_t block = first; block < end; block++)
-            for (int s = 0; s < window.width; s++) {
-                real *c = dw + (window.gate[s] * H + block * LANES) * K + q.block * LANES;
-                const int64_t left = H - block * LANES;
-                multiply_cut(
-                    left < LANES ? left : LANES, q,
-                    (product){
-                        .a = f->space + f->at.dz + ((window.first + s) * f->blocks + block) * f->ring * LANES,
-                        .a_row = 1,
-                        .a_k = LANES,
-                        .b = source + q.block * f->ring * LANES,
-                        .b_k = q.blocks * LANES,
-                        .segments = 1,
-                        .length = f->in_ring,
-                        .c_in = f->first_sums ? zeros : c,
-                        .c_in_row = f->first_sums ? 0 : K,
-                        .c = c,
-                        .c_row = K,
-                    });
-            }
-    }
+            for (int s = 0; s < window.width; s++)
+                for (int64_t i = i0; i < columns.n && i < i0 + SOURCE_PANELS; i++) {
+                    const panel q = panel_at(columns, i);
+                    const int64_t slot = window.first + s, left = H - block * LANES;
+                    m.a = f->space + f->at.dz + (slot * f->blocks + block) * f->ring * LANES;
+                    m.b = source + q.block * f->ring * LANES, m.b_k = q.blocks * LANES;
+                    m.c = dw + (window.gate[s] * H + block * LANES) * K + q.block * LANES;
+                    m.c_in = f->first_sums ? zeros : m.c;
+                    multiply_cut(left < LANES ? left : LANES, q, &m);
+                }
 }
 
 /* db += Σ dz, for the units of some blocks */
@@ -268,7 +259,7 @@ static void add_sums(const backward_run *f) {
         product m = dz_product(f, cell->x, q, f->space + f->at.w_ih, row);
         m.c = (real *)args->grad_x + (f->ring_first + row) * f->p->inputs + q.block * LANES, m.c_row = f->p->inputs;
         m.c_in = zeros, m.c_in_row = 0;
-        multiply_cut(rows, q, m);
+        multiply_cut(rows, q, &m);
     }
 }
 

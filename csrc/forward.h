@@ -72,7 +72,8 @@ static void start_rows(const forward_run *f, panel q, int64_t rows, int64_t row,
     const real *x = (const real *)f->args->x + row * I;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t j = 0; j < size; j += LANES) store(c + r * c_row + j, load(bias + j));
-    multiply(rows, f->cell->x.width * q.blocks, window_product(f->cell->x, q, x, I, packed + f->at.x, c, c_row));
+    const product m = window_product(f->cell->x, q, x, I, packed + f->at.x, c, c_row);
+    multiply(rows, f->cell->x.width * q.blocks, &m);
 }
 
 /* z = b + W_ih x for the rows of the steps t to end */
@@ -125,33 +126,31 @@ INLINE void forward_panel(const forward_run *f, step_rows step, int phase, panel
         span.z_row = z ? f->z_row : cell->slots * q.blocks * LANES;
         if (phase == 0 && !hoisted(f->p)) start_rows(f, q, span.rows, step.row + r, span.z, span.z_row);
         const product m = window_product(window, q, input + r * H, H, packed, span.z, span.z_row);
-        if (vectors <= TILE_VECTORS && span.rows <= tile_rows[vectors])
-            tiles[vectors][span.rows](&m);
-        else
-            multiply(span.rows, vectors, m);
+        multiply(span.rows, vectors, &m);
         forward_epilogues[f->p->cell][phase](&span);
     }
 }
 
 /* All steps of a problem of one row and one phase: the same, but nothing stands between one step and the next. */
-#define ONE_ROW_1(name)                                                                                              \
-    static void name##_one_row(const forward_run *f, step_rows step, int64_t t, int64_t end, real *z,                \
-                               fr_barrier *barrier, int waiting) {                                                   \
-        const fr_window window = f->cell->h[0];                                                                      \
-        const int64_t H = f->p->hidden;                                                                              \
-        const real *packed = (const real *)f->args->packed + f->at.h[0];                                             \
-        for (; t < end; t++, z += f->z_row) {                                                                        \
-            const real *h = (const real *)f->args->h + step.before * H;                                              \
-            for (int64_t i = f->first_panel; i < f->end_panel; i++) {                                                \
-                const panel q = panel_at(f->panels, t & 1 ? f->first_panel + f->end_panel - 1 - i : i);              \
-                forward_span span = span_of(f, step, 0, q, 0, 1);                                                    \
-                span.z = z + f->cell->slots * q.block * LANES;                                                       \
-                tile_of_one_row(window.width * q.blocks, window_product(window, q, h, H, packed, span.z, f->z_row)); \
-                name##_rows_forward_inline(&span);                                                                   \
-            }                                                                                                        \
-            if (waiting > 1) fr_barrier_wait(barrier, waiting);                                                      \
-            step = (step_rows){step.row + 1, step.after, step.after + 1, 1};                                         \
-        }                                                                                                            \
+#define ONE_ROW_1(name)                                                                                 \
+    static void name##_one_row(const forward_run *f, step_rows step, int64_t t, int64_t end, real *z,   \
+                               fr_barrier *barrier, int waiting) {                                      \
+        const fr_window window = f->cell->h[0];                                                         \
+        const int64_t H = f->p->hidden;                                                                 \
+        const real *packed = (const real *)f->args->packed + f->at.h[0];                                \
+        for (; t < end; t++, z += f->z_row) {                                                           \
+            const real *h = (const real *)f->args->h + step.before * H;                                 \
+            for (int64_t i = f->first_panel; i < f->end_panel; i++) {                                   \
+                const panel q = panel_at(f->panels, t & 1 ? f->first_panel + f->end_panel - 1 - i : i); \
+                forward_span span = span_of(f, step, 0, q, 0, 1);                                       \
+                span.z = z + f->cell->slots * q.block * LANES;                                          \
+                const product m = window_product(window, q, h, H, packed, span.z, f->z_row);            \
+                tile_of_one_row(window.width * q.blocks, &m);                                           \
+                name##_rows_forward_inline(&span);                                                      \
+            }                                                                                           \
+            if (waiting > 1) fr_barrier_wait(barrier, waiting);                                         \
+            step = (step_rows){step.row + 1, step.after, step.after + 1, 1};                            \
+        }                                                                                               \
     }
 #define ONE_ROW_2(name)
 #define ONE_ROW(name, gates, states, slots, saves, phases, ...) ONE_ROW_##phases(name)

@@ -44,6 +44,9 @@ static int64_t total_rows(const fr_rows *rows, int64_t N) {
 #ifndef RING_ROWS
 #define RING_ROWS 512 /* rows of dz added to the weights' gradients at once: pays for reading and writing those */
 #endif
+#ifndef SOURCE_PANELS
+#define SOURCE_PANELS 4 /* panels of x or h that dz is multiplied with at a time, for the weights' gradients */
+#endif
 #ifndef ROW_SPLIT_ROWS
 #define ROW_SPLIT_ROWS 16 /* rows from which threads may share out rows: each has full tiles */
 #endif

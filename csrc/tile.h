@@ -31,25 +31,27 @@ enum { TILE_ROWS = 8, TILE_VECTORS = 8 }; /* at most */
 
 #define TILE_DECLARE(r, v) vec c##r##v = splat(0);
 #define TILE_BEGIN(r, v) \
-    if (r < R && v < V) c##r##v = load(m.c_in + r * m.c_in_row + v * LANES);
+    if (r < R && v < V) c##r##v = load(c_in + r * m->c_in_row + v * LANES);
 #define TILE_B(v) const vec b##v = v < V ? load(b + v * LANES) : splat(0);
-#define TILE_A(r)                             \
-    if (r < R) {                              \
-        const vec ar = splat(a[r * m.a_row]); \
-        ROW(TILE_STEP, r)                     \
+#define TILE_A(r)                              \
+    if (r < R) {                               \
+        const vec ar = splat(a[r * m->a_row]); \
+        ROW(TILE_STEP, r)                      \
     }
 #define TILE_STEP(r, v) \
     if (v < V) c##r##v = fma_(ar, b##v, c##r##v);
 #define TILE_END(r, v) \
-    if (r < R && v < V) store(m.c + r * m.c_row + v * LANES, c##r##v);
+    if (r < R && v < V) store(c + r * m->c_row + v * LANES, c##r##v);
 
-/* R rows × V vectors, both constant where this is inlined */
-INLINE void tile(const int R, const int V, const product m) {
+/* R rows × V vectors, both constant where this is inlined, of m from a row and a column on */
+INLINE void tile(const int R, const int V, const product *m, int64_t row, int64_t column) {
+    const real *const c_in = m->c_in + row * m->c_in_row + column;
+    real *const c = m->c + row * m->c_row + column;
     EACH(TILE_DECLARE)
     EACH(TILE_BEGIN)
-    for (int64_t s = 0; s < m.segments; s++) {
-        const real *a = m.a + s * m.a_segment, *b = m.b + s * m.b_segment;
-        for (int64_t i = 0; i < m.length; i++, a += m.a_k, b += m.b_k) {
+    for (int64_t s = 0; s < m->segments; s++) {
+        const real *a = m->a + row * m->a_row + s * m->a_segment, *b = m->b + column + s * m->b_segment;
+        for (int64_t i = 0; i < m->length; i++, a += m->a_k, b += m->b_k) {
             EACH_VECTOR(TILE_B)
             EACH_ROW(TILE_A)
         }
@@ -76,12 +78,12 @@ enum { MANY_ROWS_VECTORS = 3 };
 #define TILES(X) UP_TO_8(X, 1) WIDE_TILES(X)
 
 #define TILE_FUNCTION(R, V) \
-    static void tile_##R##_##V(const product *m) { tile(R, V, *m); }
+    static void tile_##R##_##V(const product *m, int64_t row, int64_t column) { tile(R, V, m, row, column); }
 TILES(TILE_FUNCTION)
 #undef TILE_FUNCTION
 
 #define TILE_ENTRY(R, V) [V][R] = tile_##R##_##V,
-static void (*const tiles[TILE_VECTORS + 1][TILE_ROWS + 1])(const product *) = {TILES(TILE_ENTRY)};
+static void (*const tiles[TILE_VECTORS + 1][TILE_ROWS + 1])(const product *, int64_t, int64_t) = {TILES(TILE_ENTRY)};
 #undef TILE_ENTRY
 
 #define TILE_MOST(R, V) [V] = R,
@@ -92,31 +94,31 @@ static const signed char tile_rows[TILE_VECTORS + 1] = {TILES(TILE_MOST)};
 #undef TILE_MOST
 
 /* A tile of one row, for callers that cannot spare the call */
-INLINE void tile_of_one_row(int64_t vectors, const product m) {
+INLINE void tile_of_one_row(int64_t vectors, const product *m) {
     switch (vectors) {
     case 1:
-        tile(1, 1, m);
+        tile(1, 1, m, 0, 0);
         break;
     case 2:
-        tile(1, 2, m);
+        tile(1, 2, m, 0, 0);
         break;
     case 3:
-        tile(1, 3, m);
+        tile(1, 3, m, 0, 0);
         break;
     case 4:
-        tile(1, 4, m);
+        tile(1, 4, m, 0, 0);
         break;
     case 5:
-        tile(1, 5, m);
+        tile(1, 5, m, 0, 0);
         break;
     case 6:
-        tile(1, 6, m);
+        tile(1, 6, m, 0, 0);
         break;
     case 7:
-        tile(1, 7, m);
+        tile(1, 7, m, 0, 0);
         break;
     default:
-        tile(1, 8, m);
+        tile(1, 8, m, 0, 0);
         break;
     }
 }
@@ -137,16 +139,14 @@ INLINE int64_t tile_vectors(int64_t rows, int64_t vectors) {
 /* Rows that go through all vectors together, at most */
 INLINE int64_t group_rows(int64_t rows, int64_t vectors) { return tile_rows[tile_vectors(rows, vectors)]; }
 
-static void multiply(int64_t rows, int64_t vectors, product m) {
+/* `m` goes by pointer and unchanged: copies of it would cost as much as a small tile does. */
+static void multiply(int64_t rows, int64_t vectors, const product *m) {
     const int64_t width = tile_vectors(rows, vectors), most = tile_rows[width];
     const int64_t n = rows <= most ? 1 : parts_of(rows, most);
     for (int64_t v = 0; v < vectors; v += width) {
         for (int64_t i = 0; i < n; i++) {
             const int64_t row = share(rows, i, n), end = share(rows, i + 1, n);
-            product t = m;
-            t.a += row * m.a_row, t.b += v * LANES;
-            t.c += row * m.c_row + v * LANES, t.c_in += row * m.c_in_row + v * LANES;
-            tiles[vectors - v < width ? vectors - v : width][end - row](&t);
+            tiles[vectors - v < width ? vectors - v : width][end - row](m, row, v * LANES);
         }
     }
 }
