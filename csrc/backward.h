@@ -82,17 +82,18 @@ static const real zeros[TILE_VECTORS * LANES] __attribute__((aligned(64))) = {0}
 /* C[rows, window's columns] = C_in + dz W for one panel of columns; dz from ring row `row` on */
 INLINE product dz_product(const backward_run *f, fr_window window, panel q, const real *packed, int64_t row) {
     const int64_t K = window.width * f->blocks * LANES, b_k = q.blocks * LANES;
-    return (product){
-        .a = f->space + f->at.dz + (window.first * f->blocks * f->ring + row) * LANES,
-        .a_row = LANES,
-        .a_segment = f->ring * LANES,
-        .a_k = 1,
-        .b = packed + K * q.block * LANES,
-        .b_segment = LANES * b_k,
-        .b_k = b_k,
-        .segments = window.width * f->blocks,
-        .length = f->blocks == 1 ? f->p->hidden : LANES, /* the padding of a single block is not worth multiplying */
-    };
+    return (product){.pairs = 1,
+                     .of = {{
+                         .a = f->space + f->at.dz + (window.first * f->blocks * f->ring + row) * LANES,
+                         .a_row = LANES,
+                         .a_segment = f->ring * LANES,
+                         .a_k = 1,
+                         .b = packed + K * q.block * LANES,
+                         .b_segment = LANES * b_k,
+                         .b_k = b_k,
+                         .segments = window.width * f->blocks,
+                         .length = f->blocks == 1 ? f->p->hidden : LANES, /* one block's padding need not count */
+                     }}};
 }
 
 /* multiply() into columns of which only the first `units` exist */
@@ -105,7 +106,7 @@ static void multiply_cut(int64_t rows, panel q, const product *m) {
     const int64_t width = q.blocks * LANES;
     product t = *m;
     t.c = scratch, t.c_in = scratch, t.c_row = t.c_in_row = width;
-    for (int64_t row = 0; row < rows; row += TILE_ROWS, t.a += TILE_ROWS * m->a_row) {
+    for (int64_t row = 0; row < rows; row += TILE_ROWS, t.of[0].a += TILE_ROWS * m->of[0].a_row) {
         const int64_t n = rows - row < TILE_ROWS ? rows - row : TILE_ROWS;
         for (int64_t r = 0; r < n; r++)
             pack_row(m->c_in + (row + r) * m->c_in_row, q.units, width, scratch + r * width);
@@ -209,7 +210,9 @@ static void pack_sources(const backward_run *f, int64_t t0, int64_t end, step_ro
 static void add_to_weights(const backward_run *f, fr_window window, const real *source, cut columns, int64_t first,
                            int64_t end, real *dw) {
     const int64_t H = f->p->hidden, K = columns.columns;
-    product m = {.a_row = 1, .a_k = LANES, .segments = 1, .length = f->in_ring, .c_row = K};
+    product m = {.pairs = 1, .c_row = K};
+    factors *of = m.of;
+    *of = (factors){.a_row = 1, .a_k = LANES, .segments = 1, .length = f->in_ring};
     m.c_in_row = f->first_sums ? 0 : K;
     for (int64_t i0 = 0; i0 < columns.n; i0 += SOURCE_PANELS)
         for (int64_t block = first; block < end; block++)
@@ -217,8 +220,8 @@ static void add_to_weights(const backward_run *f, fr_window window, const real *
                 for (int64_t i = i0; i < columns.n && i < i0 + SOURCE_PANELS; i++) {
                     const panel q = panel_at(columns, i);
                     const int64_t slot = window.first + s, left = H - block * LANES;
-                    m.a = f->space + f->at.dz + (slot * f->blocks + block) * f->ring * LANES;
-                    m.b = source + q.block * f->ring * LANES, m.b_k = q.blocks * LANES;
+                    of->a = f->space + f->at.dz + (slot * f->blocks + block) * f->ring * LANES;
+                    of->b = source + q.block * f->ring * LANES, of->b_k = q.blocks * LANES;
                     m.c = dw + (window.gate[s] * H + block * LANES) * K + q.block * LANES;
                     m.c_in = f->first_sums ? zeros : m.c;
                     multiply_cut(left < LANES ? left : LANES, q, &m);

@@ -46,33 +46,51 @@ typedef struct {
     int64_t z_row;
 } forward_run;
 
-/* C[rows, window] += A[rows, K] · W, for one panel; c points to slot 0 */
-INLINE product window_product(fr_window window, panel q, const real *a, int64_t K, const real *packed, real *c,
-                              int64_t c_row) {
+/* A[rows, K] and the rows of packed weights that feed a window's slots, of one panel */
+INLINE factors window_factors(fr_window window, panel q, const real *a, int64_t K, const real *packed) {
+    const int64_t b_k = window.width * q.blocks * LANES;
+    return (factors){.a = a,
+                     .a_row = K,
+                     .a_k = 1,
+                     .segments = 1,
+                     .length = K,
+                     .b = packed + window.width * q.block * LANES * K,
+                     .b_k = b_k};
+}
+
+/* x, from a row on, and W_ih */
+INLINE factors x_factors(const forward_run *f, panel q, int64_t row) {
+    const int64_t I = f->p->inputs;
+    return window_factors(f->cell->x, q, (const real *)f->args->x + row * I, I,
+                          (const real *)f->args->packed + f->at.x);
+}
+
+/* A phase's input, from a row on, and W_hh */
+INLINE factors h_factors(const forward_run *f, int phase, panel q, const real *input) {
+    const real *packed = (const real *)f->args->packed + f->at.h[phase];
+    return window_factors(f->cell->h[phase], q, input, f->p->hidden, packed);
+}
+
+/* A product into a window's slots, on top of what is there; c points to slot 0 */
+INLINE product into_window(fr_window window, panel q, factors of, real *c, int64_t c_row) {
     real *to = c + window.first * q.blocks * LANES;
-    return (product){
-        .a = a,
-        .a_row = K,
-        .a_k = 1,
-        .b = packed + window.width * q.block * LANES * K,
-        .b_k = window.width * q.blocks * LANES,
-        .segments = 1,
-        .length = K,
-        .c_in = to,
-        .c_in_row = c_row,
-        .c = to,
-        .c_row = c_row,
-    };
+    return (product){.of = {of}, .pairs = 1, .c_in = to, .c_in_row = c_row, .c = to, .c_row = c_row};
+}
+
+/* Let a product into the input's window begin with the bias. Slots outside of that window get theirs at once. */
+INLINE void begin_with_bias(const forward_run *f, panel q, int64_t rows, real *c, product *m) {
+    const int64_t slot = q.blocks * LANES, first = f->cell->x.first, end = first + f->cell->x.width;
+    const real *bias = (const real *)f->args->packed + f->cell->slots * q.block * LANES;
+    m->c_in = bias + first * slot, m->c_in_row = 0;
+    for (int64_t s = 0; s < f->cell->slots; s++)
+        for (int64_t r = 0; (s < first || s >= end) && r < rows; r++)
+            for (int64_t j = s * slot; j < (s + 1) * slot; j += LANES) store(c + r * m->c_row + j, load(bias + j));
 }
 
 /* C[rows, slots] = b + W_ih x, for one panel */
 static void start_rows(const forward_run *f, panel q, int64_t rows, int64_t row, real *c, int64_t c_row) {
-    const int64_t size = f->cell->slots * q.blocks * LANES, I = f->p->inputs;
-    const real *packed = f->args->packed, *bias = packed + f->cell->slots * q.block * LANES;
-    const real *x = (const real *)f->args->x + row * I;
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t j = 0; j < size; j += LANES) store(c + r * c_row + j, load(bias + j));
-    const product m = window_product(f->cell->x, q, x, I, packed + f->at.x, c, c_row);
+    product m = into_window(f->cell->x, q, x_factors(f, q, row), c, c_row);
+    begin_with_bias(f, q, rows, c, &m);
     multiply(rows, f->cell->x.width * q.blocks, &m);
 }
 
@@ -108,6 +126,8 @@ INLINE forward_span span_of(const forward_run *f, step_rows step, int phase, pan
     return span;
 }
 
+INLINE int same_slots(fr_window a, fr_window b) { return a.first == b.first && a.width == b.width; }
+
 /* One phase of a step, one panel: a few rows at a time */
 INLINE void forward_panel(const forward_run *f, step_rows step, int phase, panel q, real *z) {
     const fr_cell_info *cell = f->cell;
@@ -115,7 +135,7 @@ INLINE void forward_panel(const forward_run *f, step_rows step, int phase, panel
     const int64_t H = f->p->hidden, vectors = window.width * q.blocks;
     const int64_t lo = f->first_row, rows = (f->end_row < step.rows ? f->end_row : step.rows) - lo;
     const real *input = phase ? f->next : (const real *)f->args->h + step.before * H;
-    const real *packed = (const real *)f->args->packed + f->at.h[phase];
+    const int fused = phase == 0 && !hoisted(f->p), together = fused && same_slots(cell->x, window);
     real scratch[FR_SLOTS * TILE_VECTORS * TILE_ROWS * LANES] __attribute__((aligned(64)));
     if (rows <= 0) return;
     const int64_t most = group_rows(rows, vectors), n = rows <= most ? 1 : parts_of(rows, most);
@@ -124,8 +144,13 @@ INLINE void forward_panel(const forward_run *f, step_rows step, int phase, panel
         forward_span span = span_of(f, step, phase, q, r, lo + share(rows, i + 1, n) - r);
         span.z = z ? z + r * f->z_row + cell->slots * q.block * LANES : scratch;
         span.z_row = z ? f->z_row : cell->slots * q.blocks * LANES;
-        if (phase == 0 && !hoisted(f->p)) start_rows(f, q, span.rows, step.row + r, span.z, span.z_row);
-        const product m = window_product(window, q, input + r * H, H, packed, span.z, span.z_row);
+        product m = into_window(window, q, h_factors(f, phase, q, input + r * H), span.z, span.z_row);
+        if (together) { /* one pass, with nothing in between: x first, as everywhere */
+            m.of[1] = m.of[0], m.of[0] = x_factors(f, q, step.row + r), m.pairs = 2;
+            begin_with_bias(f, q, span.rows, span.z, &m);
+        } else if (fused) {
+            start_rows(f, q, span.rows, step.row + r, span.z, span.z_row);
+        }
         multiply(span.rows, vectors, &m);
         forward_epilogues[f->p->cell][phase](&span);
     }
@@ -137,14 +162,13 @@ INLINE void forward_panel(const forward_run *f, step_rows step, int phase, panel
                                fr_barrier *barrier, int waiting) {                                      \
         const fr_window window = f->cell->h[0];                                                         \
         const int64_t H = f->p->hidden;                                                                 \
-        const real *packed = (const real *)f->args->packed + f->at.h[0];                                \
         for (; t < end; t++, z += f->z_row) {                                                           \
             const real *h = (const real *)f->args->h + step.before * H;                                 \
             for (int64_t i = f->first_panel; i < f->end_panel; i++) {                                   \
                 const panel q = panel_at(f->panels, t & 1 ? f->first_panel + f->end_panel - 1 - i : i); \
                 forward_span span = span_of(f, step, 0, q, 0, 1);                                       \
                 span.z = z + f->cell->slots * q.block * LANES;                                          \
-                const product m = window_product(window, q, h, H, packed, span.z, f->z_row);            \
+                const product m = into_window(window, q, h_factors(f, 0, q, h), span.z, f->z_row);      \
                 tile_of_one_row(window.width * q.blocks, &m);                                           \
                 name##_rows_forward_inline(&span);                                                      \
             }                                                                                           \

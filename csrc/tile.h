@@ -9,13 +9,20 @@
 
 #include "simd.h"
 
-/* k counts `segments` × `length`. A is read element by element, B and C by whole vectors. */
+/* Where a multiply finds A and B. k counts `segments` × `length`. A is read element by element, B by whole vectors.
+ */
 typedef struct {
     const real *a; /* element (row, segment, i) at a[row·a_row + segment·a_segment + i·a_k] */
     int64_t a_row, a_segment, a_k;
     const real *b; /* element (segment, i, column) at b[segment·b_segment + i·b_k + column] */
     int64_t b_segment, b_k;
     int64_t segments, length;
+} factors;
+
+/* C = C_in + the first pair of factors + the second, if there are two */
+typedef struct {
+    factors of[2];
+    int pairs;
     const real *c_in; /* element (row, column) at c_in[row·c_in_row + column]; may be c */
     real *c;          /* element (row, column) at c[row·c_row + column] */
     int64_t c_in_row, c_row;
@@ -35,7 +42,7 @@ enum { TILE_ROWS = 8, TILE_VECTORS = 8 }; /* at most */
 #define TILE_B(v) const vec b##v = v < V ? load(b + v * LANES) : splat(0);
 #define TILE_A(r)                              \
     if (r < R) {                               \
-        const vec ar = splat(a[r * m->a_row]); \
+        const vec ar = splat(a[r * f->a_row]); \
         ROW(TILE_STEP, r)                      \
     }
 #define TILE_STEP(r, v) \
@@ -49,13 +56,14 @@ INLINE void tile(const int R, const int V, const product *m, int64_t row, int64_
     real *const c = m->c + row * m->c_row + column;
     EACH(TILE_DECLARE)
     EACH(TILE_BEGIN)
-    for (int64_t s = 0; s < m->segments; s++) {
-        const real *a = m->a + row * m->a_row + s * m->a_segment, *b = m->b + column + s * m->b_segment;
-        for (int64_t i = 0; i < m->length; i++, a += m->a_k, b += m->b_k) {
-            EACH_VECTOR(TILE_B)
-            EACH_ROW(TILE_A)
+    for (const factors *f = m->of; f < m->of + m->pairs; f++)
+        for (int64_t s = 0; s < f->segments; s++) {
+            const real *a = f->a + row * f->a_row + s * f->a_segment, *b = f->b + column + s * f->b_segment;
+            for (int64_t i = 0; i < f->length; i++, a += f->a_k, b += f->b_k) {
+                EACH_VECTOR(TILE_B)
+                EACH_ROW(TILE_A)
+            }
         }
-    }
     EACH(TILE_END)
 }
 
