@@ -7,6 +7,7 @@ ever touched: work follows the sum of the lengths. T steps, N sequences, S rows 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastrnn import _kernels
 from fastrnn._memory import empty
 from fastrnn._validation import shown
 from fastrnn.layers.base import Array
@@ -84,28 +85,26 @@ class Ragged(Dense):
     def __init__(self, steps: int, lengths: NDArray[np.int64]) -> None:
         super().__init__(steps, len(lengths))
         self.order = np.argsort(-lengths, kind="stable")
-        counts = np.ascontiguousarray((lengths[:, None] > np.arange(lengths.max())).sum(0), dtype=np.int64)
-        first = np.concatenate([[0], np.cumsum(counts)])  # row with which each step begins
-        step = np.repeat(np.arange(len(counts)), counts)
-        self.counts = counts
-        place = np.arange(first[-1]) - first[step]  # of a row within its step
-        self._at = step * self.rows + self.order[place]  # where each row lies in (T·N, F)
-        self._padding = np.flatnonzero(np.arange(steps)[:, None] >= lengths)
+        ended = np.cumsum(np.bincount(lengths))  # sequences of at most so many steps
+        self.counts = self.rows - ended[:-1]
+        first = np.concatenate([[0], np.cumsum(self.counts)])  # row with which each step begins
+        self._total = int(first[-1])
         self._last = first[lengths[self.order] - 1] + np.arange(self.rows)
 
     def pack(self, x: Array, out: Array | None = None) -> Array:
-        """Return the rows (S, F) of a padded batch (T, N, F), in ``out`` if given."""
-        rows = x.reshape(self.steps * self.rows, x.shape[-1])
-        if out is None or out.shape != (len(self._at), x.shape[-1]):
-            out = empty((len(self._at), x.shape[-1]), x.dtype)
-        return np.take(rows, self._at, axis=0, out=out, mode="clip")  # other modes take a copy of `out` first
+        """Return the rows (S, F) of a padded batch (T, N, F), in ``out`` if it fits."""
+        F = x.shape[-1]
+        if out is None or out.shape != (self._total, F):
+            out = empty((self._total, F), x.dtype)
+        _kernels.pack_rows(x.reshape(self.steps * self.rows, F), out, self.counts, self.order)
+        return out
 
     def unpack(self, rows: Array) -> Array:
         """Return rows (S, F) as a padded batch (T, N, F), zero in the padding."""
-        padded = empty((self.steps * self.rows, rows.shape[-1]), rows.dtype)
-        padded[self._padding] = 0
-        padded[self._at] = rows
-        return padded.reshape(self.steps, self.rows, rows.shape[-1])
+        F = rows.shape[-1]
+        padded = empty((self.steps * self.rows, F), rows.dtype)
+        _kernels.unpack_rows(rows, padded, self.counts, self.order)
+        return padded.reshape(self.steps, self.rows, F)
 
     def sort(self, state: Array) -> Array:
         """Return a state (N, H) with the sequences in the order of the rows."""
