@@ -86,8 +86,8 @@ class Ragged(Dense):
         super().__init__(steps, len(lengths))
         self.order = np.argsort(-lengths, kind="stable")
         ended = np.cumsum(np.bincount(lengths))  # sequences of at most so many steps
-        self.counts = self.rows - ended[:-1]
-        first = np.concatenate([[0], np.cumsum(self.counts)])  # row with which each step begins
+        self.counts = self._counts = self.rows - ended[:-1]
+        first = np.concatenate([[0], np.cumsum(self._counts)])  # row with which each step begins
         self._total = int(first[-1])
         self._last = first[lengths[self.order] - 1] + np.arange(self.rows)
 
@@ -96,14 +96,14 @@ class Ragged(Dense):
         F = x.shape[-1]
         if out is None or out.shape != (self._total, F):
             out = empty((self._total, F), x.dtype)
-        _kernels.pack_rows(x.reshape(self.steps * self.rows, F), out, self.counts, self.order)
+        _kernels.pack_rows(x.reshape(self.steps * self.rows, F), out, self._counts, self.order)
         return out
 
     def unpack(self, rows: Array) -> Array:
         """Return rows (S, F) as a padded batch (T, N, F), zero in the padding."""
         F = rows.shape[-1]
         padded = empty((self.steps * self.rows, F), rows.dtype)
-        _kernels.unpack_rows(rows, padded, self.counts, self.order)
+        _kernels.unpack_rows(rows, padded, self._counts, self.order)
         return padded.reshape(self.steps, self.rows, F)
 
     def sort(self, state: Array) -> Array:
