@@ -2,120 +2,14 @@
  *
  * A step is the cell's epilogue and then a multiply, phase by phase, the last first:
  *     dz_t = cell'(dE/dh_t, dE/dc_t);      dE/dh_{t-1} = (what flows around) + dz_t W_hh
- * dz of some hundred rows stays in a ring, [slot][block][row][lane]. When it is full, or time is over, its sums over
- * the rows are done for all of them at once:
- *     dW_ih += dzᵀ x     dW_hh += dzᵀ h_prev     db += Σ dz     dx = dz W_ih
+ * dz goes into the ring; when that is full, or time is over, ring.h adds up what it holds.
  */
 #ifndef FASTRNN_BACKWARD_H
 #define FASTRNN_BACKWARD_H
 
 #include "denormals.h"
 #include "epilogues.h"
-#include "pack.h"
-#include "steps.h"
-
-/* ---- workspace ---- */
-
-/* Rows of the ring: whole steps, and no more than there are. */
-INLINE int64_t ring_rows(const fr_problem *p, const fr_rows *rows) {
-    const int64_t most = p->rows > RING_ROWS ? p->rows : RING_ROWS, all = total_rows(rows, p->rows);
-    return most < all ? most : all;
-}
-
-/* Where each part begins, in reals; the last entry is the size of all. */
-typedef struct {
-    int64_t w_ih, w_hh[FR_PHASES]; /* packed weights: [panel of columns][slot, block, lane][column] */
-    int64_t dz;                    /* [slot][block][ring row][lane] */
-    int64_t x, h;                  /* of the ring's rows: [panel of columns][ring row][column] */
-    int64_t input, inputs;         /* what the second multiply took: [ring row, H], and in panels like h */
-    int64_t dh, d_input;           /* [N, B·LANES] */
-    int64_t size;
-} backward_parts;
-
-static backward_parts backward_layout(const fr_problem *p, const fr_rows *rows) {
-    const fr_cell_info *cell = cell_of(p);
-    const int64_t wide_x = blocks_of(p->inputs) * LANES, wide_h = blocks_of(p->hidden) * LANES;
-    const int64_t ring = ring_rows(p, rows), two = cell->phases > 1;
-    backward_parts at = {.w_ih = 0};
-    at.w_hh[0] = at.w_ih + cell->x.width * wide_h * wide_x;
-    at.w_hh[1] = at.w_hh[0] + cell->h[0].width * wide_h * wide_h;
-    at.dz = at.w_hh[1] + cell->h[1].width * wide_h * wide_h;
-    at.x = at.dz + cell->slots * wide_h * ring;
-    at.h = at.x + wide_x * ring;
-    at.inputs = at.h + wide_h * ring;
-    at.dh = at.inputs + two * wide_h * ring;
-    at.d_input = at.dh + wide_h * p->rows;
-    at.input = at.d_input + two * wide_h * p->rows;
-    at.size = at.input + two * p->hidden * ring;
-    return at;
-}
-
-static int64_t backward_workspace(const fr_problem *p, const fr_rows *rows) { return backward_layout(p, rows).size; }
-
-/* ---- one worker ---- */
-
-typedef struct {
-    const fr_problem *p;
-    const fr_weights *w;
-    const fr_backward_args *args;
-    fr_barrier barrier;
-} backward_job;
-
-typedef struct {
-    const fr_problem *p;
-    const fr_cell_info *cell;
-    const fr_weights *w;
-    const fr_backward_args *args;
-    backward_parts at;
-    real *space;                 /* the workspace */
-    int64_t blocks;              /* B */
-    int64_t ring;                /* rows of the ring */
-    int64_t ring_first, in_ring; /* of all rows, the one that the ring begins with, and how many are in it */
-    cut columns_h, columns_x;    /* panels of columns */
-    int worker, workers;
-    int64_t first_panel, end_panel, first_row, end_row; /* this worker's, within a step */
-    int first_sums; /* the ring is the first to be added to the weights' gradients */
-} backward_run;
-
-static const real zeros[TILE_VECTORS * LANES] __attribute__((aligned(64))) = {0};
-
-/* C[rows, window's columns] = C_in + dz W for one panel of columns; dz from ring row `row` on */
-INLINE product dz_product(const backward_run *f, fr_window window, panel q, const real *packed, int64_t row) {
-    const int64_t K = window.width * f->blocks * LANES, b_k = q.blocks * LANES;
-    return (product){.pairs = 1,
-                     .of = {{
-                         .a = f->space + f->at.dz + (window.first * f->blocks * f->ring + row) * LANES,
-                         .a_row = LANES,
-                         .a_segment = f->ring * LANES,
-                         .a_k = 1,
-                         .b = packed + K * q.block * LANES,
-                         .b_segment = LANES * b_k,
-                         .b_k = b_k,
-                         .segments = window.width * f->blocks,
-                         .length = f->blocks == 1 ? f->p->hidden : LANES, /* one block's padding need not count */
-                     }}};
-}
-
-/* multiply() into columns of which only the first `units` exist */
-static void multiply_cut(int64_t rows, panel q, const product *m) {
-    if (q.units == q.blocks * LANES) {
-        multiply(rows, q.blocks, m);
-        return;
-    }
-    real scratch[TILE_ROWS * TILE_VECTORS * LANES] __attribute__((aligned(64)));
-    const int64_t width = q.blocks * LANES;
-    product t = *m;
-    t.c = scratch, t.c_in = scratch, t.c_row = t.c_in_row = width;
-    for (int64_t row = 0; row < rows; row += TILE_ROWS, t.of[0].a += TILE_ROWS * m->of[0].a_row) {
-        const int64_t n = rows - row < TILE_ROWS ? rows - row : TILE_ROWS;
-        for (int64_t r = 0; r < n; r++)
-            pack_row(m->c_in + (row + r) * m->c_in_row, q.units, width, scratch + r * width);
-        multiply(n, q.blocks, &t);
-        for (int64_t r = 0; r < n; r++)
-            for (int64_t j = 0; j < q.units; j += LANES)
-                store_n(m->c + (row + r) * m->c_row + j, load(scratch + r * width + j), q.units - j);
-    }
-}
+#include "ring.h"
 
 /* ---- a step ---- */
 
@@ -175,98 +69,14 @@ INLINE void backward_step(const backward_run *f, step_rows step, fr_barrier *bar
     }
 }
 
-/* ---- the sums over the ring's rows ---- */
-
-/* Rows of `from`, the first of which are at ring row `at`, one panel of columns after another; this worker's panels
- */
-static void pack_source(const backward_run *f, const real *from, int64_t rows, int64_t at, cut columns, real *to) {
-    for (int64_t i = f->worker; i < columns.n; i += f->workers) {
-        const panel q = panel_at(columns, i);
-        pack_rows(from, rows, columns.columns, q, to + (q.block * f->ring + at * q.blocks) * LANES);
-    }
-}
-
-/* What dW multiplies dz with: x, h_{t-1}, and what the second phase took, of all rows in the ring */
-static void pack_sources(const backward_run *f, int64_t t0, int64_t end, step_rows step) {
-    const fr_rows *rows = &f->args->rows;
-    const int64_t I = f->p->inputs, H = f->p->hidden;
-    const real *h = f->args->h;
-    pack_source(f, (const real *)f->args->x + f->ring_first * I, f->in_ring, 0, f->columns_x, f->space + f->at.x);
-    if (f->cell->phases > 1)
-        pack_source(f, f->space + f->at.input, f->in_ring, 0, f->columns_h, f->space + f->at.inputs);
-    if (!rows->counts) { /* h_{t-1} of all steps lie together too */
-        pack_source(f, h + step.before * H, f->in_ring, 0, f->columns_h, f->space + f->at.h);
-        return;
-    }
-    for (int64_t t = t0; t < end; t++) {
-        const int64_t at = step.row - f->ring_first;
-        pack_source(f, h + step.before * H, step.rows, at, f->columns_h, f->space + f->at.h);
-        step = step_after(step, rows, f->p->rows, t + 1);
-    }
-}
-
-/* dW += dzᵀ source, for the units of some blocks. A few panels of the source at a time, which stay in L2 while dz
- * goes by once for all of them. */
-static void add_to_weights(const backward_run *f, fr_window window, const real *source, cut columns, int64_t first,
-                           int64_t end, real *dw) {
-    const int64_t H = f->p->hidden, K = columns.columns;
-    product m = {.pairs = 1, .c_row = K};
-    factors *of = m.of;
-    *of = (factors){.a_row = 1, .a_k = LANES, .segments = 1, .length = f->in_ring};
-    m.c_in_row = f->first_sums ? 0 : K;
-    for (int64_t i0 = 0; i0 < columns.n; i0 += SOURCE_PANELS)
-        for (int64_t block = first; block < end; block++)
-            for (int s = 0; s < window.width; s++)
-                for (int64_t i = i0; i < columns.n && i < i0 + SOURCE_PANELS; i++) {
-                    const panel q = panel_at(columns, i);
-                    const int64_t slot = window.first + s, left = H - block * LANES;
-                    of->a = f->space + f->at.dz + (slot * f->blocks + block) * f->ring * LANES;
-                    of->b = source + q.block * f->ring * LANES, of->b_k = q.blocks * LANES;
-                    m.c = dw + (window.gate[s] * H + block * LANES) * K + q.block * LANES;
-                    m.c_in = f->first_sums ? zeros : m.c;
-                    multiply_cut(left < LANES ? left : LANES, q, &m);
-                }
-}
-
-/* db += Σ dz, for the units of some blocks */
-static void add_to_bias(const backward_run *f, fr_window window, int64_t first, int64_t end, real *db) {
-    for (int64_t block = first; block < end; block++)
-        for (int s = 0; s < window.width; s++) {
-            const real *dz = f->space + f->at.dz + ((window.first + s) * f->blocks + block) * f->ring * LANES;
-            vec sums[4] = {splat(0), splat(0), splat(0), splat(0)}; /* four chains: an addition takes four cycles */
-            for (int64_t r = 0; r < f->in_ring; r++) sums[r & 3] += load(dz + r * LANES);
-            real *b = db + window.gate[s] * f->p->hidden + block * LANES;
-            const int64_t n = f->p->hidden - block * LANES;
-            const vec before = f->first_sums ? splat(0) : load_n(b, n);
-            store_n(b, before + ((sums[0] + sums[1]) + (sums[2] + sums[3])), n);
-        }
-}
-
-static void add_sums(const backward_run *f) {
-    const fr_cell_info *cell = f->cell;
-    const fr_backward_args *args = f->args;
-    const int64_t first = share(f->blocks, f->worker, f->workers), end = share(f->blocks, f->worker + 1, f->workers);
-    add_to_weights(f, cell->x, f->space + f->at.x, f->columns_x, first, end, args->grad_w_ih);
-    for (int phase = 0; phase < cell->phases; phase++)
-        add_to_weights(f, cell->h[phase], f->space + (phase ? f->at.inputs : f->at.h), f->columns_h, first, end,
-                       args->grad_w_hh);
-    if (args->grad_b_ih) {
-        add_to_bias(f, cell->x, first, end, args->grad_b_ih);
-        for (int phase = 0; phase < cell->phases; phase++)
-            add_to_bias(f, cell->h[phase], first, end, args->grad_b_hh);
-    }
-    const int64_t row = share(f->in_ring, f->worker, f->workers),
-                  rows = share(f->in_ring, f->worker + 1, f->workers) - row;
-    for (int64_t i = 0; rows > 0 && i < f->columns_x.n; i++) {
-        const panel q = panel_at(f->columns_x, i);
-        product m = dz_product(f, cell->x, q, f->space + f->at.w_ih, row);
-        m.c = (real *)args->grad_x + (f->ring_first + row) * f->p->inputs + q.block * LANES, m.c_row = f->p->inputs;
-        m.c_in = zeros, m.c_in_row = 0;
-        multiply_cut(rows, q, &m);
-    }
-}
-
 /* ---- all of it ---- */
+
+typedef struct {
+    const fr_problem *p;
+    const fr_weights *w;
+    const fr_backward_args *args;
+    fr_barrier barrier;
+} backward_job;
 
 /* Cut the weights that one window reads into panels of columns; this worker's share of the panels */
 static void pack_columns(const backward_run *f, fr_window window, const real *w, cut columns, real *to) {

@@ -31,14 +31,16 @@ static pthread_mutex_t sleep_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static int started; /* threads made; this and the next line are guarded by in_use */
-static int calls_alone, patience;
+static int started;                  /* threads made; this and the next line are guarded by in_use */
+static double alone_until, patience; /* seconds */
 static atomic_int sleeping;
 static atomic_uint_fast64_t ticket; /* of the last job: its number, and in the low bits how many workers it has */
 static atomic_int unfinished;       /* workers, besides the caller */
 static atomic_int crowded;          /* some worker of the job lost its core to another process */
 static void (*body_of_job)(void *, int, int);
 static void *context_of_job;
+
+static const double LEAST_PATIENCE = 2e-3, MOST_PATIENCE = 0.2; /* seconds */
 
 enum { WORKER_BITS = 16, WORKERS = (1 << WORKER_BITS) - 1 };
 
@@ -100,7 +102,7 @@ static void *work(void *argument) {
 }
 
 static void forget_threads(void) { /* in the child of a fork */
-    started = calls_alone = patience = 0;
+    started = 0, patience = 0;
     atomic_store(&sleeping, 0);
     in_use = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     sleep_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
@@ -146,13 +148,15 @@ void fr_parallel(int workers, void (*body)(void *, int, int), void *context) {
     pthread_once(&once, watch_forks);
     start_threads(workers - 1);
     if (workers > started + 1) workers = started + 1;
-    if (calls_alone > 0 || workers == 1) {
-        if (calls_alone > 0) calls_alone--;
+    if (workers == 1 || (patience > 0 && seconds(CLOCK_MONOTONIC) < alone_until)) {
         body(context, 0, 1);
     } else {
         run_job(workers, body, context);
-        patience = atomic_load(&crowded) ? (patience < 32 ? 2 * patience + 1 : 63) : 0;
-        calls_alone = patience;
+        if (!atomic_load(&crowded))
+            patience = 0;
+        else /* try again soon: most others, threads of other libraries for instance, stop spinning in a moment */
+            patience = patience > 0 ? (2 * patience < MOST_PATIENCE ? 2 * patience : MOST_PATIENCE) : LEAST_PATIENCE;
+        alone_until = patience > 0 ? seconds(CLOCK_MONOTONIC) + patience : 0;
     }
     pthread_mutex_unlock(&in_use);
 }

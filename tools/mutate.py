@@ -36,7 +36,7 @@ FIRST = (
 
 LSTM, ELMAN, GRU, CELLS = "csrc/cells/lstm.h", "csrc/cells/elman.h", "csrc/cells/gru.h", "csrc/cells/table.h"
 FORWARD, BACKWARD, STEPS, EPILOGUES = "csrc/forward.h", "csrc/backward.h", "csrc/steps.h", "csrc/epilogues.h"
-PACK, PLAN, TILE, POOL = "csrc/pack.h", "csrc/plan.h", "csrc/tile.h", "csrc/pool.c"
+PACK, PLAN, TILE, POOL, RING = "csrc/pack.h", "csrc/plan.h", "csrc/tile.h", "csrc/pool.c", "csrc/ring.h"
 KERNELS, STREAMS = "src/fastrnn/_kernels.pyx", "src/fastrnn/_streams.pyx"
 BASE, RECURRENT, RAGGED = (
     "src/fastrnn/layers/base.py",
@@ -76,7 +76,7 @@ MUTATIONS = [
     Mutation("h of a single row shifted", FORWARD, "const real *h = (const real *)f->args->h + step.before * H;", "const real *h = (const real *)f->args->h + (step.before ? step.before - 1 : 0) * H;"),
     Mutation("a single row's steps in place", FORWARD, "step = (step_rows){step.row + 1, step.after, step.after + 1, 1};", "step = (step_rows){step.row + 1, step.before, step.after + 1, 1};"),
     Mutation("a single row's next chunk begins late", FORWARD, "step = (step_rows){end, end, end + 1, 1}, t = end;", "step = (step_rows){end, end - 1, end + 1, 1}, t = end;"),
-    Mutation("padding of a single block short of a unit", BACKWARD, "f->blocks == 1 ? f->p->hidden : LANES", "f->blocks == 1 ? f->p->hidden - (f->p->hidden > 1) : LANES"),
+    Mutation("padding of a single block short of a unit", RING, "f->blocks == 1 ? f->p->hidden : LANES", "f->blocks == 1 ? f->p->hidden - (f->p->hidden > 1) : LANES"),
     Mutation("epilogue's state of another step", FORWARD, ".h_prev = (const real *)args->h + before,", ".h_prev = (const real *)args->h + after,"),
     Mutation("the first phase taken for final", FORWARD, "const int last = phase == f->cell->phases - 1;", "const int last = 1;"),
     Mutation("saved one slot short", EPILOGUES, "for (int s = 0; s < saves; s++) store_n(f->saved", "for (int s = 1; s < saves; s++) store_n(f->saved"),
@@ -94,9 +94,9 @@ MUTATIONS = [
     Mutation("the last panel's padding counted", PLAN, "left < padded ? left : padded}", "padded}"),
     Mutation("too many panels", PLAN, "c.blocks + (i < c.extra);", "c.blocks + (i <= c.extra);"),
     Mutation("a share one short", TILE, "n == 1 ? whole * i : whole * i / n", "n == 1 ? whole * i : whole * i / n - (i == 2)"),
-    Mutation("tiles without their last k", TILE, "i < m.length; i++, a += m.a_k", "i < m.length - (m.length > 3); i++, a += m.a_k"),
+    Mutation("tiles without their last k", TILE, "i < f->length; i++, a += f->a_k", "i < f->length - (f->length > 3); i++, a += f->a_k"),
     Mutation("second vector of B twice", TILE, "load(b + v * LANES)", "load(b + (v == 4 ? 3 : v) * LANES)"),
-    Mutation("rows of A by the wrong stride", TILE, "row * m.a_row, t.b", "row * m.c_row, t.b"),
+    Mutation("rows of A by the wrong stride", TILE, "f->a + row * f->a_row + s", "f->a + row * m->c_row + s"),
     Mutation("edge lanes not packed", PACK, "lane < n; lane++) to[k * to_k + lane]", "lane < n - (n == 3); lane++) to[k * to_k + lane]"),
     Mutation("transposed blocks mixed up", PACK, "high = {2, 6, 3, 7}", "high = {3, 7, 2, 6}"),
     Mutation("end of a row of columns not packed", PACK, "if (j < n) store(to + j, load_part(from + j, n - j)), j += LANES;", "if (j < n) store(to + j, splat(0)), j += LANES;"),
@@ -113,15 +113,15 @@ MUTATIONS = [
     Mutation("ring filled beyond its rows", BACKWARD, "f.in_ring + rows_at(rows, N, t0 - 1) <= f.ring", "f.in_ring <= f.ring"),
     Mutation("only the first ring counts", BACKWARD, "f.first_sums = 0, end = t0;", "end = t0;"),
     Mutation("sums begin with what was in the buffers", BACKWARD, ".first_sums = 1}", ".first_sums = 0}"),
-    Mutation("weight gradient by h_t, not h_{t-1}", BACKWARD, "pack_source(f, h + step.before * H, f->in_ring, 0,", "pack_source(f, h + step.after * H, f->in_ring, 0,"),
-    Mutation("ragged weight gradient by h_t, not h_{t-1}", BACKWARD, "pack_source(f, h + step.before * H, step.rows, at,", "pack_source(f, h + step.after * H, step.rows, at,"),
-    Mutation("second window's gradient by h", BACKWARD, "phase ? f->at.inputs : f->at.h", "f->at.h"),
-    Mutation("one window's rows for another's", BACKWARD, "dw + (window.gate[s] * H + block * LANES) * K", "dw + (window.gate[window.width - 1 - s] * H + block * LANES) * K"),
-    Mutation("bias gradient of the wrong slot", BACKWARD, "const real *dz = f->space + f->at.dz + ((window.first + s)", "const real *dz = f->space + f->at.dz + ((s)"),
-    Mutation("bias gradient of every fourth row missing", BACKWARD, "(sums[0] + sums[1]) + (sums[2] + sums[3])", "(sums[0] + sums[1]) + sums[2]"),
-    Mutation("second bias without gradient", BACKWARD, "add_to_bias(f, cell->h[phase], first, end, args->grad_b_hh);", "add_to_bias(f, cell->h[phase], first, end - 1, args->grad_b_hh);"),
-    Mutation("grad_x one row off in later rings", BACKWARD, "(f->ring_first + row) * f->p->inputs", "(f->ring_first + row - (f->ring_first > 0)) * f->p->inputs"),
-    Mutation("cut rows beyond the first eight from the top again", BACKWARD, "t.a += row * m.a_row;", "t.a += (row > 8 ? 8 : row) * m.a_row;"),
+    Mutation("weight gradient by h_t, not h_{t-1}", RING, "pack_source(f, h + step.before * H, f->in_ring, 0,", "pack_source(f, h + step.after * H, f->in_ring, 0,"),
+    Mutation("ragged weight gradient by h_t, not h_{t-1}", RING, "pack_source(f, h + step.before * H, step.rows, at,", "pack_source(f, h + step.after * H, step.rows, at,"),
+    Mutation("second window's gradient by h", RING, "phase ? f->at.inputs : f->at.h", "f->at.h"),
+    Mutation("one window's rows for another's", RING, "dw + (window.gate[s] * H + block * LANES) * K", "dw + (window.gate[window.width - 1 - s] * H + block * LANES) * K"),
+    Mutation("bias gradient of the wrong slot", RING, "const real *dz = f->space + f->at.dz + ((window.first + s)", "const real *dz = f->space + f->at.dz + ((s)"),
+    Mutation("bias gradient of every fourth row missing", RING, "(sums[0] + sums[1]) + (sums[2] + sums[3])", "(sums[0] + sums[1]) + sums[2]"),
+    Mutation("second bias without gradient", RING, "add_to_bias(f, cell->h[phase], first, end, args->grad_b_hh);", "add_to_bias(f, cell->h[phase], first, end - 1, args->grad_b_hh);"),
+    Mutation("grad_x one row off in later rings", RING, "(f->ring_first + row) * f->p->inputs", "(f->ring_first + row - (f->ring_first > 0)) * f->p->inputs"),
+    Mutation("cut rows beyond the first eight from the top again", RING, "row += TILE_ROWS, t.of[0].a += TILE_ROWS * m->of[0].a_row)", "row += TILE_ROWS)"),
     Mutation("padding of the weights not zero", BACKWARD, "unit < H ? q.units : 0,", "q.units,"),
     Mutation("gradient of the initial state of some rows unfinished", BACKWARD, "memcpy((real *)f->args->grad_h + r * H,", "if (r < 5) memcpy((real *)f->args->grad_h + r * H,"),
     Mutation("no barrier before the sums", BACKWARD, "        pack_sources(&f, t0, end, step);\n        fr_barrier_wait(&job->barrier, workers);", "        pack_sources(&f, t0, end, step);"),
@@ -133,9 +133,9 @@ MUTATIONS = [
     Mutation("subnormals kept in backward", BACKWARD, "const fp_mode before = flush_denormals();", "const fp_mode before = flush_denormals();\n    restore_mode(before);"),
     # threads
     Mutation("one worker too few is waited for", POOL, "== workers - 1) {", "== workers - 2 + (workers == 2)) {"),
-    Mutation("a child keeps its parent's threads", POOL, "    started = 0;\n", ""),
+    Mutation("a child keeps its parent's threads", POOL, "    started = 0, patience = 0;\n", "    patience = 0;\n"),
     Mutation("a nested call waits for the pool", POOL, "pthread_mutex_trylock(&in_use)", "(pthread_mutex_lock(&in_use), pthread_mutex_lock(&in_use))"),
-    Mutation("a worker's share given to two", POOL, "body_of_job(context_of_job, b.worker, workers)", "body_of_job(context_of_job, b.worker == 3 ? 2 : b.worker, workers)"),
+    Mutation("a worker's share given to two", POOL, "work_on(body_of_job, context_of_job, b.worker, workers)", "work_on(body_of_job, context_of_job, b.worker == 3 ? 2 : b.worker, workers)"),
     Mutation("the number of a block outlives it", THREADS, "        _within.reset(token)", "        del token"),
     Mutation("the number of a block is everyone's", THREADS, "return _within.get() or _process", "return _process"),
     Mutation("nonsense in the environment ignored", THREADS, 'if text and name == "FASTRNN_NUM_THREADS":', "if False:"),
@@ -149,7 +149,12 @@ MUTATIONS = [
     # ragged batches
     Mutation("states handed back in the rows' order", RAGGED, "        result[self.order] = state\n", "        result[...] = state\n"),
     Mutation("the last row is that of the last step", RAGGED, "return rows[self._last]", "return rows[-self.rows :]"),
-    Mutation("padding of the output not zeroed", RAGGED, "np.zeros((self.steps * self.rows", "np.ones((self.steps * self.rows"),
+    Mutation("rows packed in the order of the batch", KERNELS, "memcpy(&rows[row + r, 0], &padded[t * N + order[r], 0]", "memcpy(&rows[row + r, 0], &padded[t * N + r, 0]"),
+    Mutation("input after the state in one pass", FORWARD, "m.of[1] = m.of[0], m.of[0] = x_factors(f, q, step.row + r), m.pairs = 2;", "m.of[1] = x_factors(f, q, step.row + r), m.pairs = 2;"),
+    Mutation("slots outside of the input's window without bias", FORWARD, "(s < first || s >= end) && r < rows", "(s < first || s > end) && r < rows"),
+    Mutation("bias of the first row for all but the first", FORWARD, "m->c_in = bias + first * slot, m->c_in_row = 0;", "m->c_in = bias + first * slot, m->c_in_row = LANES;"),
+    Mutation("a kept block given out though too small", "src/fastrnn/_memory.pyx", "size <= sizes[i] <= 2 * size", "size // 2 <= sizes[i] <= 2 * size"),
+    Mutation("padding of the output not zeroed", KERNELS, "memset(&padded[t * N + order[r], 0], 0,", "memset(&padded[t * N + order[r], 0], 1,"),
     Mutation("lengths of zero pass", RAGGED, "array.min() >= 1", "array.min() >= 0"),
     Mutation("lengths ignored", RECURRENT, "checked.min() < T", "checked.min() < 0"),
     # layers and trainer

@@ -29,6 +29,11 @@ cdef extern from *:
     #endif
         return p;
     }
+    #ifdef __SANITIZE_ADDRESS__ /* must see every block come and go, at its true size */
+    #define FR_KEEPS 0
+    #else
+    #define FR_KEEPS 1
+    #endif
     #ifdef _WIN32
     #define fr_release _aligned_free
     #else
@@ -37,6 +42,7 @@ cdef extern from *:
     """
     void *fr_allocate(size_t bytes) nogil
     void fr_release(void *p) nogil
+    const int FR_KEEPS
 
 cdef enum:
     SLOTS = 32
@@ -62,24 +68,28 @@ cdef void *_take(size_t size, size_t *got) noexcept:
                 best = i
         if best >= 0:
             start, got[0] = kept[best], sizes[best]
-            kept[best] = NULL
+            kept[best], sizes[best] = NULL, 0
             total -= got[0]
     return start
 
 
 cdef bint _keep(void *start, size_t size) noexcept:
-    """Keep a block if there is room."""
+    """Keep a block if there is room; it may take the place of a smaller one."""
     global total
-    cdef int i
+    cdef int i, place = 0
+    cdef void *smaller = NULL
     cdef bint done = False
     with cython.critical_section(_pool):
-        if total + size <= KEPT:
-            for i in range(SLOTS):
-                if not kept[i]:
-                    kept[i], sizes[i] = start, size
-                    total += size
-                    done = True
-                    break
+        for i in range(SLOTS):
+            if sizes[i] < sizes[place]:
+                place = i
+        if size > sizes[place] and total - sizes[place] + size <= KEPT:
+            smaller = kept[place]
+            total += size - sizes[place]
+            kept[place], sizes[place] = start, size
+            done = True
+    if smaller != NULL:
+        fr_release(smaller)
     return done
 
 
@@ -102,7 +112,9 @@ cdef class Block:
         self.shape[0], self.strides[0] = <Py_ssize_t>self.size, 1
 
     def __dealloc__(self):
-        if self.start != NULL and (self.size < SMALLEST or not _keep(self.start, self.size)):
+        if self.start == NULL:
+            return
+        if not FR_KEEPS or self.size < SMALLEST or not _keep(self.start, self.size):
             fr_release(self.start)
 
     def __getbuffer__(self, Py_buffer *view, int flags):

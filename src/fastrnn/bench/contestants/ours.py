@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import partial
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import fastrnn
 from fastrnn.bench.cases import Case
 from fastrnn.bench.contestants.base import Array, Contestant, states
 from fastrnn.bench.data import Data
-from fastrnn.layers import Recurrent
 
 
 class FastRNN(Contestant):
@@ -20,25 +18,16 @@ class FastRNN(Contestant):
     name = "fastrnn"
 
     def __init__(self, case: Case, given: Data, threads: int) -> None:
-        if hasattr(fastrnn, "set_num_threads"):
-            fastrnn.set_num_threads(threads)
+        fastrnn.set_num_threads(threads)
         layer_type = getattr(fastrnn, case.cell.upper())
         self.case, self.given, self.tape = case, given, None
         self.layer: Any = layer_type(case.I, case.H, case.layers, dtype=case.dtype)
         self.layer.load_state_dict(given.weights)
         self.state: Any = given.state if case.cell == "lstm" else given.state[0]
         self.more: dict[str, Any] = {} if given.lengths is None else {"lengths": given.lengths}
-        self.reuses = _takes("record", "reuse")
         if case.kind == "stream":
             self._begin()
             self.call = partial(self.stream.step, given.x[-1, 0], self.out)  # type: ignore[method-assign]
-
-    @classmethod
-    def refuses(cls, case: Case) -> str | None:
-        """Say what this version does not have yet."""
-        if not hasattr(fastrnn, case.cell.upper()):
-            return f"this fastrnn has no {case.cell.upper()}"
-        return "this fastrnn takes no lengths" if case.ragged and not _takes("__call__", "lengths") else None
 
     def call(self) -> Any:
         """Run a sequence, with gradients if the case is one of training."""
@@ -46,8 +35,7 @@ class FastRNN(Contestant):
 
     def _train(self) -> Any:
         """Record into the memory of the tape before, and play it backwards."""
-        reuse = {"reuse": self.tape} if self.reuses else {}
-        _, _, self.tape = self.layer.record(self.given.x, self.state, **self.more, **reuse)
+        _, _, self.tape = self.layer.record(self.given.x, self.state, reuse=self.tape, **self.more)
         return self.layer.backward(self.tape, self.given.grad)
 
     def _begin(self) -> None:
@@ -68,8 +56,3 @@ class FastRNN(Contestant):
     @staticmethod
     def _parts(state: Any) -> tuple[Array, ...]:
         return state if isinstance(state, tuple) else (state,)
-
-
-def _takes(method: str, argument: str) -> bool:
-    """Return whether recurrent layers know an argument yet."""
-    return argument in signature(getattr(Recurrent, method)).parameters
