@@ -10,6 +10,7 @@ from itertools import repeat
 ROUND = 0.02  # seconds that a round lasts at least
 ENOUGH = 1.5  # seconds for one contestant, after which three rounds will do
 ROUNDS = 5
+PAUSE = 0.02  # seconds between rounds
 
 Call = Callable[[], object]
 
@@ -60,7 +61,7 @@ def _round(call: Call, count: int) -> float:
     First the others' threads get time to go to sleep, as they spin for a while after a call, and what they left in
     the caches is replaced; where one call is the round, that is part of it for every contestant alike.
     """
-    time.sleep(0.002)
+    time.sleep(PAUSE)
     if count > 1:
         call()
     return elapsed(call, count) / count
