@@ -381,8 +381,11 @@ cdef object _backward(
         args.rows.counts = &counts[0]
     cdef Reals space = Reals(kernels.backward_workspace(&problem, &args.rows), is_double)
     args.x, args.h = &x[0, 0], &h[0, 0]
-    args.c = NULL if c is None else &c[0, 0]
-    args.saved = NULL if saved is None else &saved[0, 0, 0]
+    args.c = args.saved = NULL  # not by a conditional expression, in which Cython drops the const
+    if c is not None:
+        args.c = &c[0, 0]
+    if saved is not None:
+        args.saved = &saved[0, 0, 0]
     args.grad_output, args.grad_x = &grad_output[0, 0], &grad_x[0, 0]
     args.grad_h = &grad_h[0, 0]
     args.grad_c = NULL if grad_c is None else &grad_c[0, 0]
