@@ -103,7 +103,7 @@ cdef class Block:
     """
 
     def __cinit__(self, size_t size):
-        self.size = max(size, 64)
+        self.size = size if size > 64 else 64
         self.start = _take(self.size, &self.size)
         if self.start == NULL:
             self.start = fr_allocate(self.size)
