@@ -49,8 +49,9 @@ INLINE void transpose_4(const real *from, int64_t K, real *to, int64_t to_k) {
 static void pack_block(const real *w, int64_t n, int64_t K, real *to, int64_t to_k) {
     const int64_t whole_k = K & ~(int64_t)3, whole_n = n & ~(int64_t)3;
     for (int64_t k = 0; k < whole_k; k += 4) {
-        if (k % 16 ==
-            0) /* rows are too short for the CPU to see them coming: fetch those of the block after this one */
+        /* Rows are too short for the CPU to see them coming: fetch, line by line, those of the block after this one.
+         */
+        if (k % 16 == 0)
             for (int64_t lane = LANES; lane < 2 * LANES; lane++) __builtin_prefetch(w + lane * K + k);
         for (int64_t lane = 0; lane < whole_n; lane += 4)
             transpose_4(w + lane * K + k, K, to + k * to_k + lane, to_k);

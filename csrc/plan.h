@@ -1,5 +1,5 @@
 /* How a problem is cut: the layouts, and every choice between two ways of computing. Each choice is one function of
- * the problem's shape, with the benchmark that decided it named beside it; none changes a bit of a result.
+ * the problem's shape; none changes a bit of a result.
  *
  * A block is LANES units. B blocks hold all H units, the last padded with zeros. A panel is a few blocks whose
  * weights lie together, so that one tile multiplies all their gates: the forward panels.
@@ -24,7 +24,8 @@ static int64_t total_rows(const fr_rows *rows, int64_t N) {
 }
 
 /* ---- choices. `python benchmarks/choices.py NAME VALUE...` builds the kernels with other values of one of these
- *      numbers and times them against each other; that is how each was chosen. ---- */
+ *      numbers and times them against each other. FEW_ROWS, FUSED_ROWS and PANEL_VECTORS have been compared that way,
+ *      or by hand; the others are what cache sizes and tiles suggest, and wait for it. ---- */
 
 #ifndef FEW_ROWS
 #define FEW_ROWS 2 /* rows up to which a step is bound by latency or by reading weights: tiles of many vectors */

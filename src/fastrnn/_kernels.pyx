@@ -133,7 +133,11 @@ cdef int64_t _steps(int64_t S, int64_t N, const int64_t[::1] counts) except -1:
 
 cdef int _workers(threads) except 0:
     """Return how many may work; negative: how many must."""
-    return get_num_threads() if threads is None else -threads
+    if threads is None:
+        return get_num_threads()
+    if threads < 1:
+        raise ValueError(f"threads: expected at least 1, got {threads}")
+    return -threads
 
 
 cdef void set_weights(
