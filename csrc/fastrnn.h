@@ -112,6 +112,9 @@ typedef struct {
     void (*backward)(const fr_problem *, const fr_weights *, const fr_backward_args *);
     /* y[n] = function(x[n]); y may be x. */
     void (*apply)(fr_function, int64_t n, const void *x, void *y);
+    /* Dropout: y = 0 where dropped, else x / (1 - rate), [rows, columns] both; 0 <= rate < 1. See masks.h. y may be
+     * x. */
+    void (*drop)(double rate, uint64_t seed, int64_t rows, int64_t columns, const void *x, void *y);
     /* Multiply-add in registers alone, `rounds` times: the most that this CPU can do. Returns how many floating-point
      * operations that were. */
     int64_t (*multiply_adds)(int64_t rounds);

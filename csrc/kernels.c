@@ -6,6 +6,7 @@
 #include "activations.h"
 #include "backward.h"
 #include "forward.h"
+#include "masks.h"
 #include "peak.h"
 
 #define APPLY(function) \
@@ -42,5 +43,6 @@ const fr_kernels FR_TABLE = {
     .backward_workspace = backward_workspace,
     .backward = backward,
     .apply = apply,
+    .drop = drop,
     .multiply_adds = multiply_adds,
 };

@@ -67,6 +67,7 @@ cdef extern from "fastrnn.h" nogil:
         int64_t backward_workspace(const fr_problem *, const fr_rows *) noexcept nogil
         void backward(const fr_problem *, const fr_weights *, const fr_backward_args *) noexcept nogil
         void apply(fr_function, int64_t, const void *, void *) noexcept nogil
+        void drop(double, uint64_t, int64_t, int64_t, const void *, void *) noexcept nogil
         int64_t multiply_adds(int64_t) noexcept nogil
     ctypedef struct fr_isa:
         const char *name

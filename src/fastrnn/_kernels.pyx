@@ -477,6 +477,34 @@ def apply(str function, x, out, *, str isa=None):
         kernels.apply(which, n, x_buffer.view.buf, out_buffer.view.buf)
 
 
+def drop(x, out, double rate, uint64_t seed, *, str isa=None):
+    """Write x with some elements dropped to ``out``: 0 where dropped, else x / (1 - rate).
+
+    What is dropped follows from the seed and an element's row and column (csrc/masks.h), so the gradient is the same
+    call with the same seed.
+
+    Parameters
+    ----------
+    x, out : ndarray (rows, columns)
+        Contiguous, of one dtype; out may be x.
+    rate : float
+        Probability, from 0 to below 1.
+    seed : int
+        Below 2**64.
+    """
+    cdef bint is_double = x.dtype == np.float64
+    cdef const fr_kernels *kernels = table_of(isa, is_double)
+    cdef Buffer x_buffer = Buffer(x, "x", is_double, False)
+    cdef Buffer out_buffer = Buffer(out, "out", is_double, True)
+    if x.ndim != 2 or out.shape != x.shape:
+        raise ValueError(f"x, out: expected one shape (rows, columns), got {x.shape} and {out.shape}")
+    if not 0 <= rate < 1:
+        raise ValueError(f"rate: expected a number from 0 to below 1, got {rate}")
+    cdef int64_t rows = x.shape[0], columns = x.shape[1]
+    with nogil:
+        kernels.drop(rate, seed, rows, columns, x_buffer.view.buf, out_buffer.view.buf)
+
+
 def fingerprint(arrays):
     """Return a 64-bit digest of the contents of some C-contiguous real arrays."""
     cdef uint64_t digest = 0
