@@ -101,6 +101,58 @@ typedef struct {
 
 typedef enum { FR_EXP, FR_TANH, FR_SIGMOID, FR_RELU, FR_FUNCTION_COUNT } fr_function;
 
+/* ---- Jordan's network (jordan.h): the memory is the output; O outputs ---- */
+
+typedef enum {
+    FR_ACTIVATION_LINEAR,
+    FR_ACTIVATION_TANH,
+    FR_ACTIVATION_SIGMOID,
+    FR_ACTIVATION_RELU,
+    FR_ACTIVATION_SOFTMAX
+} fr_activation;
+
+typedef struct {
+    fr_activation phi; /* of the hidden units: tanh, sigmoid or relu */
+    fr_activation psi; /* of the outputs: linear, tanh, sigmoid or softmax */
+    int threads, eager;
+    int64_t rows, inputs, hidden, outputs; /* N, I, H, O, each >= 1 */
+} fr_jordan_problem;
+
+typedef struct {
+    const void *w_ih; /* [H, I] in */
+    const void *w_hh; /* [H, O] in: from the output fed back */
+    const void *w_ho; /* [O, H] in */
+    const void *b_ih; /* [H] in, or NULL: no bias */
+    const void *b_hh; /* [H] in, or NULL likewise */
+    const void *b_ho; /* [O] in, or NULL likewise */
+} fr_jordan_weights;
+
+typedef struct {
+    fr_rows rows;
+    const void *x;      /* [S, I] in */
+    void *y;            /* [N+S, O] first N rows in: y_0; then S rows out: the output */
+    const void *fed;    /* [N+S, O] in: y_0, then what is fed back instead of the output; y itself: the output is */
+    void *h;            /* record: [S, H] out; otherwise NULL */
+    void *workspace;    /* jordan_forward_workspace(problem, rows) reals, aligned to 64 bytes, out */
+    const void *packed; /* jordan_packed_size(problem) reals that jordan_pack() wrote from the same weights, in */
+} fr_jordan_forward_args;
+
+typedef struct {
+    fr_rows rows;
+    const void *x;           /* [S, I] in */
+    const void *y, *fed;     /* [N+S, O] in, as forward left them; fed != y: a constant */
+    const void *h;           /* [S, H] in */
+    const void *grad_output; /* [S, O] in: dE/dy_t from outside the layer */
+    void *grad_y;            /* [N, O] in/out: dE/d(each sequence's last y), then dE/dy_0 */
+    void *grad_x;            /* [S, I] out */
+    void *grad_w_ih;         /* [H, I] out */
+    void *grad_w_hh;         /* [H, O] out */
+    void *grad_w_ho;         /* [O, H] out */
+    void *grad_b;            /* [H] out: of b_ih and of b_hh alike; NULL: no bias */
+    void *grad_b_ho;         /* [O] out; NULL: no bias */
+    void *workspace;         /* jordan_backward_workspace(problem, rows) reals, aligned to 64 bytes, out */
+} fr_jordan_backward_args;
+
 /* What one ISA offers for one element type. Sizes are in reals. */
 typedef struct {
     int lanes; /* elements in one vector */
@@ -118,6 +170,12 @@ typedef struct {
     /* Multiply-add in registers alone, `rounds` times: the most that this CPU can do. Returns how many floating-point
      * operations that were. */
     int64_t (*multiply_adds)(int64_t rounds);
+    int64_t (*jordan_packed_size)(const fr_jordan_problem *);
+    void (*jordan_pack)(const fr_jordan_problem *, const fr_jordan_weights *, void *packed);
+    int64_t (*jordan_forward_workspace)(const fr_jordan_problem *, const fr_rows *);
+    void (*jordan_forward)(const fr_jordan_problem *, const fr_jordan_forward_args *);
+    int64_t (*jordan_backward_workspace)(const fr_jordan_problem *, const fr_rows *);
+    void (*jordan_backward)(const fr_jordan_problem *, const fr_jordan_weights *, const fr_jordan_backward_args *);
 } fr_kernels;
 
 typedef struct {

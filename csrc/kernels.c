@@ -6,6 +6,8 @@
 #include "activations.h"
 #include "backward.h"
 #include "forward.h"
+#include "jordan_backward.h"
+#include "jordan_forward.h"
 #include "masks.h"
 #include "peak.h"
 
@@ -45,4 +47,10 @@ const fr_kernels FR_TABLE = {
     .apply = apply,
     .drop = drop,
     .multiply_adds = multiply_adds,
+    .jordan_packed_size = jordan_packed_size,
+    .jordan_pack = jordan_pack,
+    .jordan_forward_workspace = jordan_forward_workspace,
+    .jordan_forward = jordan_forward,
+    .jordan_backward_workspace = jordan_backward_workspace,
+    .jordan_backward = jordan_backward,
 };

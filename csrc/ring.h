@@ -115,23 +115,27 @@ static void pack_source(const backward_run *f, const real *from, int64_t rows, i
     }
 }
 
-/* What dW multiplies dz with: x, h_{t-1}, and what the second phase took, of all rows in the ring */
-static void pack_sources(const backward_run *f, int64_t t0, int64_t end, step_rows step) {
-    const fr_rows *rows = &f->args->rows;
-    const int64_t I = f->p->inputs, H = f->p->hidden;
-    const real *h = f->args->h;
-    pack_source(f, (const real *)f->args->x + f->ring_first * I, f->in_ring, 0, f->columns_x, f->space + f->at.x);
-    if (f->cell->phases > 1)
-        pack_source(f, f->space + f->at.input, f->in_ring, 0, f->columns_h, f->space + f->at.inputs);
-    if (!rows->counts) { /* h_{t-1} of all steps lie together too */
-        pack_source(f, h + step.before * H, f->in_ring, 0, f->columns_h, f->space + f->at.h);
+/* Rows of the step before, h_{t-1} for instance, of the steps t0 to end; `step` is the first of these */
+static void pack_previous(const backward_run *f, const fr_rows *rows, int64_t t0, int64_t end, step_rows step,
+                          const real *from, cut columns, real *to) {
+    const int64_t K = columns.columns;
+    if (!rows->counts) { /* those of all steps lie together too */
+        pack_source(f, from + step.before * K, f->in_ring, 0, columns, to);
         return;
     }
     for (int64_t t = t0; t < end; t++) {
-        const int64_t at = step.row - f->ring_first;
-        pack_source(f, h + step.before * H, step.rows, at, f->columns_h, f->space + f->at.h);
+        pack_source(f, from + step.before * K, step.rows, step.row - f->ring_first, columns, to);
         step = step_after(step, rows, f->p->rows, t + 1);
     }
+}
+
+/* What dW multiplies dz with: x, h_{t-1}, and what the second phase took, of all rows in the ring */
+static void pack_sources(const backward_run *f, int64_t t0, int64_t end, step_rows step) {
+    pack_source(f, (const real *)f->args->x + f->ring_first * f->p->inputs, f->in_ring, 0, f->columns_x,
+                f->space + f->at.x);
+    if (f->cell->phases > 1)
+        pack_source(f, f->space + f->at.input, f->in_ring, 0, f->columns_h, f->space + f->at.inputs);
+    pack_previous(f, &f->args->rows, t0, end, step, f->args->h, f->columns_h, f->space + f->at.h);
 }
 
 /* dW += dzᵀ source, for the units of some blocks. A few panels of the source at a time, which stay in L2 while dz
@@ -171,6 +175,19 @@ static void add_to_bias(const backward_run *f, fr_window window, int64_t first, 
         }
 }
 
+/* dx = dz W_ih, of this worker's share of the ring's rows; w_ih is packed */
+static void input_gradient(const backward_run *f, const real *w_ih, cut columns, real *grad_x) {
+    const int64_t I = columns.columns, row = share(f->in_ring, f->worker, f->workers),
+                  rows = share(f->in_ring, f->worker + 1, f->workers) - row;
+    for (int64_t i = 0; rows > 0 && i < columns.n; i++) {
+        const panel q = panel_at(columns, i);
+        product m = dz_product(f, f->cell->x, q, w_ih, row);
+        m.c = grad_x + (f->ring_first + row) * I + q.block * LANES, m.c_row = I;
+        m.c_in = zeros, m.c_in_row = 0;
+        multiply_cut(rows, q, &m);
+    }
+}
+
 static void add_sums(const backward_run *f) {
     const fr_cell_info *cell = f->cell;
     const fr_backward_args *args = f->args;
@@ -184,15 +201,7 @@ static void add_sums(const backward_run *f) {
         for (int phase = 0; phase < cell->phases; phase++)
             add_to_bias(f, cell->h[phase], first, end, args->grad_b_hh);
     }
-    const int64_t row = share(f->in_ring, f->worker, f->workers),
-                  rows = share(f->in_ring, f->worker + 1, f->workers) - row;
-    for (int64_t i = 0; rows > 0 && i < f->columns_x.n; i++) {
-        const panel q = panel_at(f->columns_x, i);
-        product m = dz_product(f, cell->x, q, f->space + f->at.w_ih, row);
-        m.c = (real *)args->grad_x + (f->ring_first + row) * f->p->inputs + q.block * LANES, m.c_row = f->p->inputs;
-        m.c_in = zeros, m.c_in_row = 0;
-        multiply_cut(rows, q, &m);
-    }
+    input_gradient(f, f->space + f->at.w_ih, f->columns_x, args->grad_x);
 }
 
 #endif

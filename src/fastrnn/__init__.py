@@ -6,7 +6,21 @@ __version__ = _version("fastrnn")
 
 from fastrnn.gradcheck import GradientReport, check_gradients
 from fastrnn.info import show_config
-from fastrnn.layers import GRU, LSTM, RNN, Elman, Gradients, Layer, Linear, ReLU, Sequential, Sigmoid, Softmax, Tanh
+from fastrnn.layers import (
+    GRU,
+    LSTM,
+    RNN,
+    Elman,
+    Gradients,
+    Jordan,
+    Layer,
+    Linear,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
 from fastrnn.optimizers import SGD, Adam
 from fastrnn.serialization import ModelFileError, load
 from fastrnn.threads import get_num_threads, num_threads, set_num_threads
@@ -22,6 +36,7 @@ __all__ = [
     "GradientReport",
     "Gradients",
     "History",
+    "Jordan",
     "Layer",
     "Linear",
     "ModelFileError",

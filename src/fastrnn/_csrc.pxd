@@ -58,6 +58,52 @@ cdef extern from "fastrnn.h" nogil:
         FR_SIGMOID
         FR_RELU
 
+    ctypedef enum fr_activation:
+        FR_ACTIVATION_LINEAR
+        FR_ACTIVATION_TANH
+        FR_ACTIVATION_SIGMOID
+        FR_ACTIVATION_RELU
+        FR_ACTIVATION_SOFTMAX
+    ctypedef struct fr_jordan_problem:
+        fr_activation phi
+        fr_activation psi
+        int threads
+        int eager
+        int64_t rows
+        int64_t inputs
+        int64_t hidden
+        int64_t outputs
+    ctypedef struct fr_jordan_weights:
+        const void *w_ih
+        const void *w_hh
+        const void *w_ho
+        const void *b_ih
+        const void *b_hh
+        const void *b_ho
+    ctypedef struct fr_jordan_forward_args:
+        fr_rows rows
+        const void *x
+        void *y
+        const void *fed
+        void *h
+        void *workspace
+        const void *packed
+    ctypedef struct fr_jordan_backward_args:
+        fr_rows rows
+        const void *x
+        const void *y
+        const void *fed
+        const void *h
+        const void *grad_output
+        void *grad_y
+        void *grad_x
+        void *grad_w_ih
+        void *grad_w_hh
+        void *grad_w_ho
+        void *grad_b
+        void *grad_b_ho
+        void *workspace
+
     ctypedef struct fr_kernels:
         int lanes
         int64_t packed_size(const fr_problem *) noexcept nogil
@@ -69,6 +115,13 @@ cdef extern from "fastrnn.h" nogil:
         void apply(fr_function, int64_t, const void *, void *) noexcept nogil
         void drop(double, uint64_t, int64_t, int64_t, const void *, void *) noexcept nogil
         int64_t multiply_adds(int64_t) noexcept nogil
+        int64_t jordan_packed_size(const fr_jordan_problem *) noexcept nogil
+        void jordan_pack(const fr_jordan_problem *, const fr_jordan_weights *, void *) noexcept nogil
+        int64_t jordan_forward_workspace(const fr_jordan_problem *, const fr_rows *) noexcept nogil
+        void jordan_forward(const fr_jordan_problem *, const fr_jordan_forward_args *) noexcept nogil
+        int64_t jordan_backward_workspace(const fr_jordan_problem *, const fr_rows *) noexcept nogil
+        void jordan_backward(
+            const fr_jordan_problem *, const fr_jordan_weights *, const fr_jordan_backward_args *) noexcept nogil
     ctypedef struct fr_isa:
         const char *name
         const fr_kernels *f32

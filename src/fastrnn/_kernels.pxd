@@ -1,4 +1,4 @@
-"""What _kernels shares with _streams."""
+"""What _kernels shares with _streams and _jordan."""
 
 from libc.stdint cimport int64_t
 
@@ -13,6 +13,8 @@ cdef const fr_kernels *table_of(str isa, bint is_double) except NULL
 cdef object cell_of(str name)
 cdef object expect(str name, tuple got, tuple expected)
 cdef object check_sizes(int64_t T, int64_t N, int64_t I, int64_t H, object info)
+cdef int64_t _steps(int64_t S, int64_t N, const int64_t[::1] counts) except -1
+cdef int _workers(threads) except 0
 
 
 cdef class Reals:

@@ -19,11 +19,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from fastrnn._validation import BLANK, shown
-from fastrnn.layers import GRU, LSTM, RNN, Layer, Linear, Recurrent, ReLU, Sequential, Sigmoid, Softmax, Tanh
+from fastrnn.layers import GRU, LSTM, RNN, Jordan, Layer, Linear, Recurrent, ReLU, Sequential, Sigmoid, Softmax, Tanh
 from fastrnn.layers.sequential import LINKS
 
 FORMAT = 1
-LAYERS: dict[str, type[Layer]] = {c.__name__: c for c in (RNN, LSTM, GRU, Linear, Tanh, Sigmoid, ReLU, Softmax)}
+LAYERS: dict[str, type[Layer]] = {c.__name__: c for c in (RNN, LSTM, GRU, Jordan, Linear, Tanh, Sigmoid, ReLU, Softmax)}
 
 Path_ = str | os.PathLike[str]
 

@@ -143,13 +143,17 @@ class Recurrent(Layer):
             raise ValueError(f"x: expected at least one step, got T = 0 in shape {np.shape(x)}")
         return np.ascontiguousarray(array), unbatched
 
+    def _state_shape(self, rows: int) -> tuple[int, int, int]:
+        """Return (L, N, H), the shape of each state of a batch."""
+        return self.num_layers, rows, self.hidden_size
+
     def _states(self, form: str, state: State, rows: int, unbatched: bool) -> list[Array]:
         """Return a copy (L, N, H) of each of the cell's states, zeros if none are given.
 
         ``form`` makes the names that errors use: "{}_0" for initial states, "grad_{}_n" for gradients of final ones.
         """
         names = [form.format(name) for name in self._state_names]
-        shape = (self.num_layers, rows, self.hidden_size)
+        shape = self._state_shape(rows)
         if state is None:
             return [np.zeros(shape, self.dtype) for _ in names]
         parts = (state,) if len(names) == 1 else state

@@ -7,6 +7,7 @@ and this is held to finite differences. `gradient_by_path` takes the sum of BPTT
 from fastrnn.reference.cells import CELLS, Cell
 from fastrnn.reference.elman import Elman
 from fastrnn.reference.gru import GRU, GRUBefore
+from fastrnn.reference.jordan import Jordan
 from fastrnn.reference.lstm import LSTM
 from fastrnn.reference.paths import Path, gradient_by_path
 from fastrnn.reference.sequence import Gradients, Tape, backward, final_state, forward
@@ -19,6 +20,7 @@ __all__ = [
     "Elman",
     "GRUBefore",
     "Gradients",
+    "Jordan",
     "Path",
     "Tape",
     "backward",
