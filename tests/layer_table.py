@@ -20,13 +20,14 @@ def recurrent(cell, *sizes, **options):
 # Each takes 3 features; built anew for every test.
 BUILDERS = {
     **{cell: lambda cell=cell, **options: recurrent(cell, 3, 5, 2, **options) for cell in CELLS},
+    "jordan": lambda **options: fastrnn.Jordan(3, 5, 4, **{"seed": 0, **options}),
     "linear": lambda **options: fastrnn.Linear(3, 5, **{"seed": 0, **options}),
     "tanh": lambda **_: fastrnn.Tanh(),
     "sigmoid": lambda **_: fastrnn.Sigmoid(),
     "relu": lambda **_: fastrnn.ReLU(),
     "softmax": lambda **_: fastrnn.Softmax(),
 }
-WITH_PARAMETERS = [*CELLS, "linear"]
+WITH_PARAMETERS = [*CELLS, "jordan", "linear"]
 
 
 def parts(state):

@@ -31,12 +31,14 @@ class Mutation(NamedTuple):
 # Most mutants fall here; the whole suite follows.
 FIRST = (
     "gradcheck", "activations", "kernels_contract", "kernels_stream", "ragged", "parameters", "tapes", "tapes_reuse",
-    "optimizers", "losses", "kernels", "kernels_bits", "threads", "pool",
+    "optimizers", "losses", "kernels", "kernels_bits", "jordan", "kernels_jordan", "threads", "pool",
 )  # fmt: skip
 
 LSTM, ELMAN, GRU, CELLS = "csrc/cells/lstm.h", "csrc/cells/elman.h", "csrc/cells/gru.h", "csrc/cells/table.h"
 FORWARD, BACKWARD, STEPS, EPILOGUES = "csrc/forward.h", "csrc/backward.h", "csrc/steps.h", "csrc/epilogues.h"
 PACK, PLAN, TILE, POOL, RING = "csrc/pack.h", "csrc/plan.h", "csrc/tile.h", "csrc/pool.c", "csrc/ring.h"
+JORDAN, JORDAN_FORWARD, JORDAN_BACKWARD = "csrc/jordan.h", "csrc/jordan_forward.h", "csrc/jordan_backward.h"
+JORDAN_CALLS, JORDAN_LAYER = "src/fastrnn/_jordan.pyx", "src/fastrnn/layers/jordan.py"
 KERNELS, STREAMS = "src/fastrnn/_kernels.pyx", "src/fastrnn/_streams.pyx"
 BASE, RECURRENT, RAGGED = (
     "src/fastrnn/layers/base.py",
@@ -113,18 +115,42 @@ MUTATIONS = [
     Mutation("ring filled beyond its rows", BACKWARD, "f.in_ring + rows_at(rows, N, t0 - 1) <= f.ring", "f.in_ring <= f.ring"),
     Mutation("only the first ring counts", BACKWARD, "f.first_sums = 0, end = t0;", "end = t0;"),
     Mutation("sums begin with what was in the buffers", BACKWARD, ".first_sums = 1}", ".first_sums = 0}"),
-    Mutation("weight gradient by h_t, not h_{t-1}", RING, "pack_source(f, h + step.before * H, f->in_ring, 0,", "pack_source(f, h + step.after * H, f->in_ring, 0,"),
-    Mutation("ragged weight gradient by h_t, not h_{t-1}", RING, "pack_source(f, h + step.before * H, step.rows, at,", "pack_source(f, h + step.after * H, step.rows, at,"),
+    Mutation("weight gradient by h_t, not h_{t-1}", RING, "pack_source(f, from + step.before * K, f->in_ring, 0,", "pack_source(f, from + step.after * K, f->in_ring, 0,"),
+    Mutation("ragged weight gradient by h_t, not h_{t-1}", RING, "pack_source(f, from + step.before * K, step.rows, step.row - f->ring_first,", "pack_source(f, from + step.after * K, step.rows, step.row - f->ring_first,"),
     Mutation("second window's gradient by h", RING, "phase ? f->at.inputs : f->at.h", "f->at.h"),
     Mutation("one window's rows for another's", RING, "dw + (window.gate[s] * H + block * LANES) * K", "dw + (window.gate[window.width - 1 - s] * H + block * LANES) * K"),
     Mutation("bias gradient of the wrong slot", RING, "const real *dz = f->space + f->at.dz + ((window.first + s)", "const real *dz = f->space + f->at.dz + ((s)"),
     Mutation("bias gradient of every fourth row missing", RING, "(sums[0] + sums[1]) + (sums[2] + sums[3])", "(sums[0] + sums[1]) + sums[2]"),
     Mutation("second bias without gradient", RING, "add_to_bias(f, cell->h[phase], first, end, args->grad_b_hh);", "add_to_bias(f, cell->h[phase], first, end - 1, args->grad_b_hh);"),
-    Mutation("grad_x one row off in later rings", RING, "(f->ring_first + row) * f->p->inputs", "(f->ring_first + row - (f->ring_first > 0)) * f->p->inputs"),
+    Mutation("grad_x one row off in later rings", RING, "grad_x + (f->ring_first + row) * I", "grad_x + (f->ring_first + row - (f->ring_first > 0)) * I"),
     Mutation("cut rows beyond the first eight from the top again", RING, "row += TILE_ROWS, t.of[0].a += TILE_ROWS * m->of[0].a_row)", "row += TILE_ROWS)"),
     Mutation("padding of the weights not zero", BACKWARD, "unit < H ? q.units : 0,", "q.units,"),
     Mutation("gradient of the initial state of some rows unfinished", BACKWARD, "memcpy((real *)f->args->grad_h + r * H,", "if (r < 5) memcpy((real *)f->args->grad_h + r * H,"),
     Mutation("no barrier before the sums", BACKWARD, "        pack_sources(&f, t0, end, step);\n        fr_barrier_wait(&job->barrier, workers);", "        pack_sources(&f, t0, end, step);"),
+    # Jordan's network
+    Mutation("softmax without its largest element", JORDAN, "const vec m = splat(largest_lane(largest));", "const vec m = splat(0 * largest_lane(largest));"),
+    Mutation("softmax's sum counts what lies behind the row", JORDAN, "load_or(y + j, n - j, -(real)INFINITY)", "load_or(y + j, n - j, y[0])"),
+    Mutation("softmax's largest element may be a padding zero", JORDAN, "load_or(y + j, n - j, y[0])", "load_n(y + j, n - j)"),
+    Mutation("softmax's slope without the mean", JORDAN_BACKWARD, "(load(d_o) - mean)", "load(d_o)"),
+    Mutation("slope of ψ taken for that of φ", JORDAN_BACKWARD, "slope_of(f->p->phi, value)", "slope_of(f->p->psi, value)"),
+    Mutation("no gradient through what is fed back", JORDAN_BACKWARD, "if (args->fed != args->y && step.row > 0)", "if (step.row > 0)"),
+    Mutation("gradient through the teacher", JORDAN_BACKWARD, "if (args->fed != args->y && step.row > 0)", "if (0)"),
+    Mutation("no gradient to y_0 under a teacher", JORDAN_BACKWARD, "if (args->fed != args->y && step.row > 0)", "if (args->fed != args->y)"),
+    Mutation("gradient of W_hh by the output, not by what was fed", JORDAN_BACKWARD, "step, args->fed, f->columns_o", "step, args->y, f->columns_o"),
+    Mutation("gradient of the last output dropped", JORDAN_BACKWARD, "pack_row(dy + r * p->outputs, p->outputs,", "pack_row(dy + r * p->outputs, 0,"),
+    Mutation("Jordan's upstream gradient dropped", JORDAN_BACKWARD, "load_n(outside + j, O - j) + load(dy + j)", "load(dy + j)"),
+    Mutation("Jordan: only the first ring counts", JORDAN_BACKWARD, "f.hidden.first_sums = f.output.first_sums = 0, end = t0;", "end = t0;"),
+    Mutation("Jordan: a worker's rows one short", JORDAN_FORWARD, ".end_row = row_share(&args->rows, p->rows, worker + 1, workers)", ".end_row = row_share(&args->rows, p->rows, worker + 1, workers) - (worker == 2)"),
+    Mutation("Jordan: no barrier before the sums", JORDAN_BACKWARD, "        jordan_pack_sources(&f, t0, end, step);\n        fr_barrier_wait(&job->barrier, workers);", "        jordan_pack_sources(&f, t0, end, step);"),
+    Mutation("the output fed back in spite of a teacher", JORDAN_FORWARD, "(const real *)args->fed + (step.before + lo) * O", "(const real *)args->y + (step.before + lo) * O"),
+    Mutation("what was fed back shifted by a step", JORDAN_FORWARD, "(const real *)args->fed + (step.before + lo) * O", "(const real *)args->fed + lo * O"),
+    Mutation("Jordan's second bias dropped", JORDAN_FORWARD, "(second ? second[j] : 0)", "0"),
+    Mutation("Jordan: z of a hoisted step one row late", JORDAN_FORWARD, "f.z + (step.row - first) * padded", "f.z + (step.row - first + (step.row > first)) * padded"),
+    Mutation("Jordan: h of a step overwritten while recording", JORDAN_FORWARD, "(real *)args->h + (step.row + lo) * H", "(real *)args->h + lo * H"),
+    Mutation("Jordan's stream forgets its last output", JORDAN_CALLS, "memcpy(y, y + block * self.step_out, self.step_out)", "memcpy(y, y, self.step_out)"),
+    Mutation("Jordan: one array for both biases' gradients", JORDAN_CALLS, "grads[5].copy()", "grads[5]"),
+    Mutation("Jordan: final outputs in the rows' order", JORDAN_LAYER, "np.array(batch.unsort(batch.last(rows)))[None]", "np.array(batch.last(rows))[None]"),
+    Mutation("Jordan's tape shares the caller's input", JORDAN_LAYER, "            rows = rows.copy()", "            pass"),
     # numerics
     Mutation("polynomial one term short", "csrc/activations.h", "p = fma_(r4, PAIR(r, 1.0 / 720, 1.0 / 5040), p);", "p = fma_(r4, splat((real)(1.0 / 720)), p);"),
     Mutation("sign of tanh lost", "csrc/activations.h", "return with_sign(abs_(quotient(e, e_2)), x);", "return abs_(quotient(e, e_2));"),
