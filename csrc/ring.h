@@ -22,7 +22,7 @@ typedef struct {
     int64_t dz;                    /* [slot][block][ring row][lane] */
     int64_t x, h;                  /* of the ring's rows: [panel of columns][ring row][column] */
     int64_t input, inputs;         /* what the second multiply took: [ring row, H], and in panels like h */
-    int64_t dh, d_input;           /* [N, B·LANES] */
+    int64_t dh, d_fed, d_input;    /* [N, B·LANES] */
     int64_t size;
 } backward_parts;
 
@@ -38,7 +38,8 @@ static backward_parts backward_layout(const fr_problem *p, const fr_rows *rows) 
     at.h = at.x + wide_x * ring;
     at.inputs = at.h + wide_h * ring;
     at.dh = at.inputs + two * wide_h * ring;
-    at.d_input = at.dh + wide_h * p->rows;
+    at.d_fed = at.dh + wide_h * p->rows;
+    at.d_input = at.d_fed + wide_h * p->rows;
     at.input = at.d_input + two * wide_h * p->rows;
     at.size = at.input + two * p->hidden * ring;
     return at;
@@ -106,32 +107,33 @@ static void multiply_cut(int64_t rows, panel q, const product *m) {
 
 /* ---- the sums over the ring's rows ---- */
 
-/* Rows of `from`, the first of which are at ring row `at`, one panel of columns after another; this worker's panels
+/* Rows of `from`, `from_row` apart, the first of which are at ring row `at`, one panel of columns after another; this
+ * worker's panels
  */
-static void pack_source(const backward_run *f, const real *from, int64_t rows, int64_t at, cut columns, real *to) {
+static void pack_source(const backward_run *f, const real *from, int64_t from_row, int64_t rows, int64_t at,
+                        cut columns, real *to) {
     for (int64_t i = f->worker; i < columns.n; i += f->workers) {
         const panel q = panel_at(columns, i);
-        pack_rows(from, rows, columns.columns, q, to + (q.block * f->ring + at * q.blocks) * LANES);
+        pack_rows(from, from_row, rows, q, to + (q.block * f->ring + at * q.blocks) * LANES);
     }
 }
 
-/* What dW multiplies dz with: x, h_{t-1}, and what the second phase took, of all rows in the ring */
-static void pack_sources(const backward_run *f, int64_t t0, int64_t end, step_rows step) {
+/* What dW multiplies dz with, of all rows in the ring: x, what was fed back, and what the second phase took */
+static void pack_sources(const backward_run *f, int64_t first, int64_t steps) {
     const fr_rows *rows = &f->args->rows;
-    const int64_t I = f->p->inputs, H = f->p->hidden;
-    const real *h = f->args->h;
-    pack_source(f, (const real *)f->args->x + f->ring_first * I, f->in_ring, 0, f->columns_x, f->space + f->at.x);
+    const int64_t I = f->p->inputs, H = f->p->hidden, N = f->p->rows, fed_row = f->args->options.fed_row;
+    const real *fed = f->args->options.fed, *x = (const real *)f->args->x + f->ring_first * I;
+    real *to = f->space + f->at.h;
+    pack_source(f, x, I, f->in_ring, 0, f->columns_x, f->space + f->at.x);
     if (f->cell->phases > 1)
-        pack_source(f, f->space + f->at.input, f->in_ring, 0, f->columns_h, f->space + f->at.inputs);
-    if (!rows->counts) { /* h_{t-1} of all steps lie together too */
-        pack_source(f, h + step.before * H, f->in_ring, 0, f->columns_h, f->space + f->at.h);
+        pack_source(f, f->space + f->at.input, H, f->in_ring, 0, f->columns_h, f->space + f->at.inputs);
+    step_rows step = step_at(rows, N, first, f->ring_first);
+    if (!rows->counts) { /* those of all steps lie together too */
+        pack_source(f, fed + step.before * fed_row, fed_row, f->in_ring, 0, f->columns_h, to);
         return;
     }
-    for (int64_t t = t0; t < end; t++) {
-        const int64_t at = step.row - f->ring_first;
-        pack_source(f, h + step.before * H, step.rows, at, f->columns_h, f->space + f->at.h);
-        step = step_after(step, rows, f->p->rows, t + 1);
-    }
+    for (int64_t i = 0; i < steps; i++, step = next_step(step, rows, N, 1))
+        pack_source(f, fed + step.before * fed_row, fed_row, step.rows, step.row - f->ring_first, f->columns_h, to);
 }
 
 /* dW += dzᵀ source, for the units of some blocks. A few panels of the source at a time, which stay in L2 while dz
@@ -190,7 +192,7 @@ static void add_sums(const backward_run *f) {
         const panel q = panel_at(f->columns_x, i);
         product m = dz_product(f, cell->x, q, f->space + f->at.w_ih, row);
         m.c = (real *)args->grad_x + (f->ring_first + row) * f->p->inputs + q.block * LANES, m.c_row = f->p->inputs;
-        m.c_in = zeros, m.c_in_row = 0;
+        m.c_in = args->add_to_x ? m.c : zeros, m.c_in_row = args->add_to_x ? m.c_row : 0;
         multiply_cut(rows, q, &m);
     }
 }

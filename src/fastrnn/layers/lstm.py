@@ -20,15 +20,10 @@ class LSTM(Recurrent):
         I and H.
     num_layers : int
         Layers, each fed by the one below.
-    bias : bool
-        Whether there are biases. The forget gate's ``bias_ih`` starts at 1 (Gers et al. 2000; Jozefowicz et al.
-        2015), all others at 0.
-    batch_first : bool
-        Whether x and output are (N, T, ·) instead of (T, N, ·).
-    dtype : {"float32", "float64"}
-        Of parameters and output; input is cast to it.
-    seed : int or numpy.random.Generator, optional
-        Of the initial weights: Glorot uniform from the input, orthogonal within the recurrence.
+    **options
+        ``bias``, ``batch_first``, ``dropout``, ``bidirectional``, ``recurrent_dropout``, ``zoneout``, ``dtype`` and
+        ``seed``: see `Recurrent`. The forget gate's ``bias_ih`` starts at 1 (Gers et al. 2000; Jozefowicz et al. 2015),
+        the other biases at 0.
     """
 
     _state_names = ("h", "c")
