@@ -44,6 +44,7 @@ BASE, RECURRENT, RAGGED = (
     "src/fastrnn/layers/ragged.py",
 )
 THREADS, TRAINER = "src/fastrnn/threads.py", "src/fastrnn/trainer.py"
+INITIALIZERS = "src/fastrnn/initializers.py"
 
 MUTATIONS = [
     # the LSTM's equations
@@ -174,6 +175,15 @@ MUTATIONS = [
     Mutation("Adam without bias correction", "src/fastrnn/optimizers.py", "root = np.sqrt(1 - beta2**self._steps)", "root = 1.0"),
     Mutation("cross-entropy averaged over classes", "src/fastrnn/losses.py", "count = d.size // d.shape[-1]\n        gradient", "count = d.size\n        gradient"),
     Mutation("validation rows trained on", TRAINER, "np.sort(rows[size:])", "np.sort(rows)"),
+    # initialisers
+    Mutation("rotations not uniform", INITIALIZERS, "    q *= np.sign(np.diag(r))  # makes the distribution uniform over rotations\n", ""),
+    Mutation("all gates begin as the first", INITIALIZERS, "np.concatenate([draw(self.size, shape[1]) for _ in range(self.count)])", "np.concatenate([draw(self.size, shape[1])] * self.count)"),
+    Mutation("forget bias in both biases", INITIALIZERS, 'if gates.forget is not None and name.startswith("bias_ih"):', "if gates.forget is not None:"),
+    Mutation("Glorot's limit by the rows alone", INITIALIZERS, "np.sqrt(6.0 / (rows + columns))", "np.sqrt(3.0 / rows)"),
+    Mutation("PyTorch's limit by the inputs", INITIALIZERS, "1.0 / np.sqrt(gates.size)", "1.0 / np.sqrt(shape[-1])"),
+    Mutation("chrono's input gate as its forget gate", INITIALIZERS, "bias[gates.rows(0)] = -log_u", "bias[gates.rows(0)] = log_u"),
+    Mutation("chrono's second bias left as it was", INITIALIZERS, "self._set(array, np.zeros(gates.size), gates)", "pass"),
+    Mutation("chrono's bias u, not log u", INITIALIZERS, "np.log(rng.uniform(1.0, self.max_steps - 1.0, gates.size))", "rng.uniform(1.0, self.max_steps - 1.0, gates.size)"),
 ]  # fmt: skip
 
 

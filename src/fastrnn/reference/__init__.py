@@ -8,6 +8,7 @@ from fastrnn.reference.cells import CELLS, Cell
 from fastrnn.reference.elman import Elman
 from fastrnn.reference.gru import GRU, GRUBefore
 from fastrnn.reference.lstm import LSTM
+from fastrnn.reference.masks import dropped
 from fastrnn.reference.paths import Path, gradient_by_path
 from fastrnn.reference.sequence import Gradients, Tape, backward, final_state, forward
 
@@ -22,6 +23,7 @@ __all__ = [
     "Path",
     "Tape",
     "backward",
+    "dropped",
     "final_state",
     "forward",
     "gradient_by_path",
