@@ -238,7 +238,8 @@ static void forward_worker(void *context, int worker, int workers) {
             one_row[p->cell](&f, step, steps, up ? 1 : -1, f.z + (step.row - s.row) * f.z_row, &job->barrier,
                              waiting);
             if (done < T)
-                step = step_at(rows, N, up ? step.t + steps : step.t - steps, up ? step.row + steps : step.row - steps);
+                step =
+                    step_at(rows, N, up ? step.t + steps : step.t - steps, up ? step.row + steps : step.row - steps);
             continue;
         }
         for (int64_t i = 0; i < steps; i++) { /* odd steps backwards: the weights used last are still in L2 */

@@ -159,8 +159,6 @@ MUTATIONS = [
     Mutation("lengths of zero pass", RAGGED, "array.min() >= 1", "array.min() >= 0"),
     Mutation("lengths ignored", RECURRENT, "checked.min() < T", "checked.min() < 0"),
     # layers and trainer
-    Mutation("gates initialised as one block", RECURRENT, "for _ in range(shape[0] // self.hidden_size)", "for _ in range(1)] * (shape[0] // self.hidden_size) + [np.zeros((0, shape[1]))"),
-    Mutation("forget bias on the input gate", "src/fastrnn/layers/lstm.py", "values[self.hidden_size : 2 * self.hidden_size] = 1.0", "values[: self.hidden_size] = 1.0"),
     Mutation("stack fed by the first layer only", RECURRENT, "            x = output\n        return x, final", "            x = output if k == self.num_layers - 1 else x[..., :1] + 0 * output\n        return x, final"),
     Mutation("state handed to the wrong layer", RECURRENT, "h_0, *c_0 = (batch.sort(part[k]) for part in states)", "h_0, *c_0 = (batch.sort(part[-1 - k]) for part in states)"),
     Mutation("gradient of the state written into the caller's", RECURRENT, "as_real(name, part, self.dtype, copy=True)", "as_real(name, part, self.dtype)"),

@@ -22,9 +22,11 @@ class GRU(Recurrent):
         Whether the reset gate comes after the recurrent product of n, as in PyTorch and cuDNN, or before it, as
         published: ``n = tanh(W_in x_t + b_in + W_hn (r h_{t-1}) + b_hn)``.
     **options
-        ``bias``, ``batch_first``, ``dropout``, ``bidirectional``, ``recurrent_dropout``, ``zoneout``, ``dtype`` and
-        ``seed``: see `Recurrent`. The biases start at 0.
+        ``bias``, ``batch_first``, ``dropout``, ``bidirectional``, ``recurrent_dropout``, ``zoneout``, ``init``,
+        ``dtype`` and ``seed``: see `Recurrent`. The biases start at 0.
     """
+
+    _update_gate = 1
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ from fastrnn._validation import (
     positive_int,
     shown,
 )
-from fastrnn.initializers import glorot_uniform, orthogonal
+from fastrnn.initializers import Initializer, as_initializer, initial_parameters
 from fastrnn.layers.base import Array, Gradients, Layer, Shapes, State, Tape, read_only
 from fastrnn.layers.ragged import Dense, Ragged, checked_lengths
 from fastrnn.layers.stack import Direction, LayerTape, Rates, Stack, Watch
@@ -57,6 +57,7 @@ class Options(TypedDict, total=False):
     bidirectional: bool
     recurrent_dropout: float
     zoneout: float | tuple[float, float]
+    init: str | Initializer
     dtype: str
     seed: Seed
 
@@ -86,6 +87,8 @@ class Recurrent(Layer):
     zoneout : float, or two for h and c
         Probability with which an element of the state keeps its old value at a step (Krueger et al. 2017): drawn in
         training, by its expected value otherwise. One number for an LSTM is that of both.
+    init : {"orthogonal", "glorot", "identity", "pytorch", "keras"}, Chrono, or callable
+        How the parameters are drawn: see `fastrnn.initializers`.
     dtype : {"float32", "float64"}
         Of parameters and output; input is cast to it.
     seed : int or numpy.random.Generator, optional
@@ -99,6 +102,8 @@ class Recurrent(Layer):
     recurrent = True
     dtype: np.dtype[Any]
     _state_names: tuple[str, ...] = ("h",)
+    _forget_gate: int | None = None  # which of the gates, for initialisers
+    _update_gate: int | None = None
 
     def __init__(
         self,
@@ -112,6 +117,7 @@ class Recurrent(Layer):
         bidirectional: bool = False,
         recurrent_dropout: float = 0.0,
         zoneout: float | tuple[float, float] = 0.0,
+        init: str | Initializer = "orthogonal",
         dtype: str = "float32",
         seed: Seed = None,
     ) -> None:
@@ -129,12 +135,21 @@ class Recurrent(Layer):
         self.dtype = as_dtype(dtype)
         self.cell = self._cell_of(self.config())  # its name in the kernels' table
         self._stack = self._make_stack()
+        init = as_initializer(init)
         shapes = dict(self.parameter_shapes(self.config()))
         if seed is BLANK:
             self._parameters = {name: np.zeros(shape, self.dtype) for name, shape in shapes.items()}
             return
-        rng = as_generator(seed)
-        self._parameters = {name: self._initial(rng, name, shape).astype(self.dtype) for name, shape in shapes.items()}
+        drawn = initial_parameters(
+            init,
+            as_generator(seed),
+            shapes,
+            gates=_kernels.CELLS[self.cell].gates,
+            hidden_size=self.hidden_size,
+            forget_gate=self._forget_gate,
+            update_gate=self._update_gate,
+        )
+        self._parameters = {name: array.astype(self.dtype) for name, array in drawn.items()}
 
     def _zoneout(self, zoneout: float | tuple[float, float]) -> tuple[float, ...]:
         """Return one rate for each state."""
@@ -175,13 +190,6 @@ class Recurrent(Layer):
                 if config["bias"]:
                     yield names[2], (units,)
                     yield names[3], (units,)
-
-    def _initial(self, rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> Array:
-        """Return initial values: Glorot for the input, orthogonal for the recurrence, each gate by itself."""
-        if name.startswith("bias"):
-            return np.zeros(shape)
-        draw = orthogonal if name.startswith("weight_hh") else glorot_uniform
-        return np.concatenate([draw(rng, self.hidden_size, shape[1]) for _ in range(shape[0] // self.hidden_size)])
 
     def _weights(self) -> list[list[Array | None]]:
         """Return weight_ih, weight_hh, bias_ih, bias_hh of each direction of each layer; None for missing biases."""

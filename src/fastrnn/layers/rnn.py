@@ -21,8 +21,8 @@ class RNN(Recurrent):
     nonlinearity : {"tanh", "sigmoid", "relu"}
         φ.
     **options
-        ``bias``, ``batch_first``, ``dropout``, ``bidirectional``, ``recurrent_dropout``, ``zoneout``, ``dtype`` and
-        ``seed``: see `Recurrent`. The biases start at 0.
+        ``bias``, ``batch_first``, ``dropout``, ``bidirectional``, ``recurrent_dropout``, ``zoneout``, ``init``,
+        ``dtype`` and ``seed``: see `Recurrent`. The biases start at 0.
     """
 
     def __init__(
