@@ -87,6 +87,7 @@ def extensions() -> list[Extension]:
         Extension("fastrnn._memory", ["src/fastrnn/_memory.pyx"], **common),
         Extension("fastrnn._kernels", sources, define_macros=have, **common),
         Extension("fastrnn._streams", ["src/fastrnn/_streams.pyx"], **common),
+        Extension("fastrnn._sampling", ["src/fastrnn/_sampling.pyx"], **common),
     ]
 
 

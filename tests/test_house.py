@@ -15,7 +15,7 @@ LEVELS = (
     {"reference", "_validation", "_blas", "_csrc", "_memory"},
     {"threads", "initializers", "losses", "optimizers"},
     {"_kernels"},
-    {"_streams"},
+    {"_streams", "_sampling"},
     {"layers"},
     {"serialization"},
     {"trainer"},
