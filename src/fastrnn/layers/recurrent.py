@@ -1,45 +1,25 @@
-"""What all recurrent layers share: their constructor, and what users pass them, cast and checked.
+"""What all recurrent layers do: run, record, go back, run step by step, show what went on inside.
 
-The stack of layers that runs is in stack.py. T steps, N rows (sequences), I inputs, H hidden units, G gates, L layers,
-D directions.
+How they are built is in building.py, the stack of layers that runs in stack.py. T steps, N rows (sequences), I inputs,
+H hidden units, L layers, D directions.
 """
 
-from collections.abc import Mapping
-from functools import cache
 from itertools import chain
-from typing import Any, NamedTuple, TypedDict
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn import _kernels, _streams
-from fastrnn._validation import (
-    BLANK,
-    Seed,
-    a_bool,
-    a_rate,
-    as_dtype,
-    as_generator,
-    as_real,
-    expect_features,
-    expect_shape,
-    positive_float,
-    positive_int,
-    shown,
-)
-from fastrnn.initializers import Initializer, as_initializer, initial_parameters
-from fastrnn.layers.base import Array, Gradients, Layer, Shapes, State, Tape, read_only
-from fastrnn.layers.ragged import Dense, Ragged, checked_lengths
-from fastrnn.layers.stack import Direction, LayerTape, Rates, Stack, Watch
+from fastrnn import _streams
+from fastrnn._validation import Seed, as_generator, as_real, expect_shape, positive_float, shown
+from fastrnn.layers.base import Array, Gradients, State, Tape, read_only
+from fastrnn.layers.building import Built
+from fastrnn.layers.ragged import Dense
+from fastrnn.layers.stack import Direction, LayerTape, Watch
 from fastrnn.layers.stream import KernelStream, LayerStream
 
-NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-
-
-@cache
-def _names(k: int, reverse: bool) -> tuple[str, ...]:
-    """Return the names of the parameters of one direction of layer k."""
-    return tuple(f"{name}_l{k}{'_reverse' if reverse else ''}" for name in NAMES)
+# What the kernels save of each cell for backward, slot by slot; "" for what is no gate
+SAVED = {"lstm": ("i", "f", "g", "o"), "gru": ("n", "r", "z", ""), "gru_before": ("n", "z", "r")}
 
 
 class _Recorded(NamedTuple):
@@ -48,21 +28,7 @@ class _Recorded(NamedTuple):
     unbatched: bool
 
 
-class Options(TypedDict, total=False):
-    """What all recurrent layers take besides their sizes; see `Recurrent`."""
-
-    bias: bool
-    batch_first: bool
-    dropout: float
-    bidirectional: bool
-    recurrent_dropout: float
-    zoneout: float | tuple[float, float]
-    init: str | Initializer
-    dtype: str
-    seed: Seed
-
-
-class Recurrent(Layer):
+class Recurrent(Built):
     """Base of the recurrent layers; each names its cell and its states, and adds what its constructor takes.
 
     Parameters
@@ -98,177 +64,6 @@ class Recurrent(Layer):
     -----
     Training is `record`, which draws from its own ``seed``; calling the layer never drops anything.
     """
-
-    recurrent = True
-    dtype: np.dtype[Any]
-    _state_names: tuple[str, ...] = ("h",)
-    _forget_gate: int | None = None  # which of the gates, for initialisers
-    _update_gate: int | None = None
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        *,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        recurrent_dropout: float = 0.0,
-        zoneout: float | tuple[float, float] = 0.0,
-        init: str | Initializer = "orthogonal",
-        dtype: str = "float32",
-        seed: Seed = None,
-    ) -> None:
-        self.input_size = positive_int("input_size", input_size)
-        self.hidden_size = positive_int("hidden_size", hidden_size)
-        self.num_layers = positive_int("num_layers", num_layers)
-        self.bias = a_bool("bias", bias)
-        self.batch_first = a_bool("batch_first", batch_first)
-        self.bidirectional = a_bool("bidirectional", bidirectional)
-        self.dropout = a_rate("dropout", dropout)
-        if self.dropout and self.num_layers == 1:
-            raise ValueError(f"dropout: expected 0 with num_layers=1, got {dropout}; it is what happens between layers")
-        self.recurrent_dropout = a_rate("recurrent_dropout", recurrent_dropout)
-        self.zoneout = self._zoneout(zoneout)
-        self.dtype = as_dtype(dtype)
-        self.cell = self._cell_of(self.config())  # its name in the kernels' table
-        self._stack = self._make_stack()
-        init = as_initializer(init)
-        shapes = dict(self.parameter_shapes(self.config()))
-        if seed is BLANK:
-            self._parameters = {name: np.zeros(shape, self.dtype) for name, shape in shapes.items()}
-            return
-        drawn = initial_parameters(
-            init,
-            as_generator(seed),
-            shapes,
-            gates=_kernels.CELLS[self.cell].gates,
-            hidden_size=self.hidden_size,
-            forget_gate=self._forget_gate,
-            update_gate=self._update_gate,
-        )
-        self._parameters = {name: array.astype(self.dtype) for name, array in drawn.items()}
-
-    def _zoneout(self, zoneout: float | tuple[float, float]) -> tuple[float, ...]:
-        """Return one rate for each state."""
-        states = self._state_names
-        rates = zoneout if isinstance(zoneout, (tuple, list)) else [zoneout] * len(states)
-        if len(rates) != len(states):
-            raise ValueError(f"zoneout: expected one number for each of {', '.join(states)}, got {shown(zoneout)}")
-        return tuple(a_rate("zoneout", rate) for rate in rates)
-
-    def _make_stack(self) -> Stack:
-        rates = Rates(self.dropout, self.recurrent_dropout, (*self.zoneout, 0.0)[:2])
-        return Stack(self.cell, self.hidden_size, self.num_layers, bidirectional=self.bidirectional, rates=rates)
-
-    @property
-    def random(self) -> bool:
-        """Whether `record` draws random numbers."""
-        return self._stack.rates.any()
-
-    # ---- parameters ----
-
-    @classmethod
-    def _cell_of(cls, config: Mapping[str, Any]) -> str:
-        raise NotImplementedError
-
-    @classmethod
-    def parameter_shapes(cls, config: Mapping[str, Any]) -> Shapes:
-        """Yield the shapes of ``weight_ih_l0 (G·H, I)``, ``weight_hh_l0 (G·H, H)``, ``bias_ih_l0 (G·H,)`` and so on.
-
-        Those of the reversed direction, if there is one, follow each layer's as ``…_l0_reverse``.
-        """
-        H, directions = config["hidden_size"], 1 + config.get("bidirectional", False)
-        units = _kernels.CELLS[cls._cell_of(config)].gates * H
-        for k in range(config["num_layers"]):
-            for reverse in range(directions):
-                names = _names(k, bool(reverse))
-                yield names[0], (units, directions * H if k else config["input_size"])
-                yield names[1], (units, H)
-                if config["bias"]:
-                    yield names[2], (units,)
-                    yield names[3], (units,)
-
-    def _weights(self) -> list[list[Array | None]]:
-        """Return weight_ih, weight_hh, bias_ih, bias_hh of each direction of each layer; None for missing biases."""
-        return [[self._parameters.get(name) for name in names] for names in self._all_names()]
-
-    def _all_names(self) -> list[tuple[str, ...]]:
-        return [_names(k, bool(d)) for k in range(self.num_layers) for d in range(1 + self.bidirectional)]
-
-    def config(self) -> dict[str, Any]:
-        """Return the constructor's arguments; of the later ones, those that are not left at their defaults."""
-        later = {
-            "dropout": self.dropout,
-            "bidirectional": self.bidirectional,
-            "recurrent_dropout": self.recurrent_dropout,
-            "zoneout": list(self.zoneout) if any(self.zoneout) else 0.0,
-        }
-        return {
-            "input_size": self.input_size,
-            "hidden_size": self.hidden_size,
-            "num_layers": self.num_layers,
-            "bias": self.bias,
-            "batch_first": self.batch_first,
-            **{name: value for name, value in later.items() if value},
-            "dtype": self.dtype.name,
-        }
-
-    def output_size(self, input_size: int) -> int:
-        """Return ``hidden_size``, twice that if bidirectional."""
-        if input_size != self.input_size:
-            raise ValueError(f"{type(self).__name__} takes {self.input_size} features, but gets {input_size}")
-        return self.hidden_size * (1 + self.bidirectional)
-
-    # ---- shapes of what users pass ----
-
-    def _sequence(self, x: ArrayLike) -> tuple[Array, bool]:
-        """Return x as (T, N, I), and whether it came without a batch axis."""
-        array = as_real("x", x, self.dtype)
-        axes = "(N, T, I) or (T, I)" if self.batch_first else "(T, N, I) or (T, I)"
-        expect_features("x", array, self.input_size, (2, 3), axes)
-        unbatched = array.ndim == 2
-        array = self._with_batch(array)
-        if array.shape[0] == 0:
-            raise ValueError(f"x: expected at least one step, got T = 0 in shape {np.shape(x)}")
-        return np.ascontiguousarray(array), unbatched
-
-    def _states(self, form: str, state: State, rows: int, unbatched: bool) -> list[Array]:
-        """Return a copy (L·D, N, H) of each of the cell's states, zeros if none are given.
-
-        ``form`` makes the names that errors use: "{}_0" for initial states, "grad_{}_n" for gradients of final ones.
-        """
-        names = [form.format(name) for name in self._state_names]
-        shape = (len(self._all_names()), rows, self.hidden_size)
-        if state is None:
-            return [np.zeros(shape, self.dtype) for _ in names]
-        parts = (state,) if len(names) == 1 else state
-        if not isinstance(parts, (tuple, list)) or len(parts) != len(names):
-            what = form.split("{", maxsplit=1)[0] + "state"
-            raise TypeError(f"{what}: expected a tuple ({', '.join(names)}), got {type(state).__name__}")
-        arrays = []
-        for name, part in zip(names, parts, strict=True):
-            array = as_real(name, part, self.dtype, copy=True)
-            expect_shape(name, array, (shape[0], shape[2]) if unbatched else shape)
-            arrays.append(array.reshape(shape))
-        return arrays
-
-    def _state(self, parts: list[Array], unbatched: bool) -> State:
-        """Return states in the form in which users pass them."""
-        parts = [part[:, 0] for part in parts] if unbatched else parts
-        return parts[0] if len(parts) == 1 else tuple(parts)
-
-    def _with_batch(self, array: Array) -> Array:
-        """Return (T, N, ·) of an array with the axes that users pass."""
-        return array[:, None] if array.ndim == 2 else array.swapaxes(0, 1) if self.batch_first else array
-
-    def _output(self, array: Array, unbatched: bool) -> Array:
-        """Return (T, N, ·) with the axes that x came with."""
-        return array[:, 0] if unbatched else array.swapaxes(0, 1) if self.batch_first else array
-
-    # ---- the protocol ----
 
     def __call__(self, x: ArrayLike, state: State = None, *, lengths: ArrayLike | None = None) -> tuple[Array, State]:
         """Run over whole sequences and keep nothing.
@@ -354,16 +149,6 @@ class Recurrent(Layer):
         )
         output = read_only(self._output(batch.unpack(rows), unbatched))
         return output, self._state(final, unbatched), self._tape(_Recorded(tapes, batch, unbatched))
-
-    def _batch(self, x: Array, lengths: ArrayLike | None, unbatched: bool) -> Dense:
-        """Return how the rows of x (T, N, I) are packed."""
-        T, N, _ = x.shape
-        if lengths is None:
-            return Dense(T, N)
-        if unbatched:
-            raise ValueError(f"lengths: expected None with one sequence {x[:, 0].shape}; leave its padding out")
-        checked = checked_lengths(lengths, T, N)
-        return Ragged(T, checked) if N and checked.min() < T else Dense(T, N)
 
     def backward(
         self,
@@ -498,7 +283,3 @@ class Recurrent(Layer):
             shape,
             self.dtype,
         )
-
-
-# What the kernels save of each cell for backward, slot by slot; "" for what is no gate
-SAVED = {"lstm": ("i", "f", "g", "o"), "gru": ("n", "r", "z", ""), "gru_before": ("n", "z", "r")}

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Unpack
 
 from fastrnn._validation import one_of
-from fastrnn.layers.recurrent import Options, Recurrent
+from fastrnn.layers.building import Options
+from fastrnn.layers.recurrent import Recurrent
 
 
 class RNN(Recurrent):
