@@ -88,6 +88,7 @@ def extensions() -> list[Extension]:
         Extension("fastrnn._kernels", sources, define_macros=have, **common),
         Extension("fastrnn._streams", ["src/fastrnn/_streams.pyx"], **common),
         Extension("fastrnn._jordan", ["src/fastrnn/_jordan.pyx"], **common),
+        Extension("fastrnn._sampling", ["src/fastrnn/_sampling.pyx"], **common),
     ]
 
 

@@ -7,6 +7,8 @@
 #ifndef FASTRNN_BACKWARD_H
 #define FASTRNN_BACKWARD_H
 
+#include <math.h>
+
 #include "denormals.h"
 #include "epilogues.h"
 #include "ring.h"
@@ -17,7 +19,7 @@ INLINE void backward_units(const backward_run *f, step_rows step, int phase, pan
     const fr_backward_args *args = f->args;
     const int64_t H = f->p->hidden, unit = q.block * LANES, r = f->first_row, padded = f->blocks * LANES;
     const int64_t rows = (f->end_row < step.rows ? f->end_row : step.rows) - r;
-    const int64_t now = (step.after + r) * H + unit, before = (step.before + r) * H + unit;
+    const int64_t h_row = args->h_row;
     const int64_t in_ring = step.row - f->ring_first + r;
     if (rows <= 0) return;
     backward_span span = {
@@ -27,16 +29,25 @@ INLINE void backward_units(const backward_run *f, step_rows step, int phase, pan
         .padded = padded,
         .dz_block = f->ring * LANES,
         .dz_slot = f->blocks * f->ring * LANES,
-        .h = (const real *)args->h + now,
-        .h_prev = (const real *)args->h + before,
-        .dy = (const real *)args->grad_output + (step.row + r) * H + unit,
+        .h_row = h_row,
+        .dy_row = args->grad_output_row,
+        .h = (const real *)args->h + (step.after + r) * h_row + unit,
+        .h_prev = (const real *)args->h + (step.before + r) * h_row + unit,
+        .dy = (const real *)args->grad_output + (step.row + r) * args->grad_output_row + unit,
         .dh = f->space + f->at.dh + r * padded + unit,
         .d_input = f->space + f->at.d_input + r * padded + unit,
         .input = f->space + f->at.input + in_ring * H + unit,
         .dz = f->space + f->at.dz + (q.block * f->ring + in_ring) * LANES,
+        .zoneout = zones(&args->options) ? &args->options.zoneout : NULL,
+        .row = step.row + r,
+        .unit = unit,
     };
+    if (args->options.keep) {
+        span.keep = (const real *)args->options.keep + r * H + unit;
+        span.d_fed = f->space + f->at.d_fed + r * padded + unit;
+    }
     if (f->cell->states == 2) {
-        span.c = (const real *)args->c + now, span.c_prev = (const real *)args->c + before;
+        span.c_prev = (const real *)args->c + (step.before + r) * H + unit;
         span.dc = (real *)args->grad_c + r * H + unit;
     }
     if (f->cell->saves) span.saved = (const real *)args->saved + (step.row + r) * f->cell->saves * H + unit;
@@ -54,18 +65,62 @@ INLINE void through_weights(const backward_run *f, step_rows step, int phase, pa
     multiply(rows, q.blocks, &m);
 }
 
+/* ---- the gradient that flows back through the states: its norm, and a bound on it ---- */
+
+INLINE int watched(const fr_flow *flow) {
+    return flow->norms[0] || flow->norms[1] || flow->bound[0] < INFINITY || flow->bound[1] < INFINITY;
+}
+
+/* Scale a gradient (dh, and keep ∘ d_fed with it) so that its norm is within the bound; write down what it was. */
+static void bound_row(const fr_flow *flow, int state, int64_t row, int64_t H, real *grad, const real *keep,
+                      real *d_fed) {
+    double sum = 0; /* in double: float's squares overflow where gradients explode */
+    for (int64_t j = 0; j < H; j++) {
+        const double g = keep ? grad[j] + (double)keep[j] * d_fed[j] : grad[j];
+        sum += g * g;
+    }
+    const double norm = __builtin_sqrt(sum);
+    if (flow->norms[state]) ((real *)flow->norms[state])[row] = (real)norm;
+    if (!(norm > flow->bound[state])) return;
+    const real scale = (real)(flow->bound[state] / norm);
+    for (int64_t j = 0; j < H; j++) {
+        grad[j] *= scale;
+        if (keep) d_fed[j] *= scale;
+    }
+}
+
+/* All rows of a step, shared out by rows */
+static void watch(const backward_run *f, step_rows step, int worker, int workers) {
+    const fr_backward_args *args = f->args;
+    const int64_t H = f->p->hidden, padded = f->blocks * LANES,
+                  rows = f->end_row < step.rows ? f->end_row : step.rows;
+    const real *keep = args->options.keep;
+    for (int64_t r = f->first_row + worker; r < rows; r += workers) {
+        bound_row(&args->flow, 0, step.row + r, H, f->space + f->at.dh + r * padded, keep ? keep + r * H : NULL,
+                  f->space + f->at.d_fed + r * padded);
+        if (f->cell->states == 2)
+            bound_row(&args->flow, 1, step.row + r, H, (real *)args->grad_c + r * H, NULL, NULL);
+    }
+}
+
 INLINE void backward_step(const backward_run *f, step_rows step, fr_barrier *barrier) {
-    const int workers = split_by_units(f->p) ? f->workers : 1; /* those who wait for each other within a step */
-    const int backwards = step.row & 1;                        /* as in forward: the last weights are still in L2 */
+    const int units = split_by_units(f->p), workers = units ? f->workers : 1; /* those who wait for each other */
+    const int backwards = step.row & 1; /* as in forward: the last weights are still in L2 */
+    const int dropping = f->args->options.keep != NULL;
+    real *const through[] = {f->space + (dropping ? f->at.d_fed : f->at.dh), f->space + f->at.d_input};
     for (int phase = f->cell->phases - 1; phase >= 0; phase--) {
         for (int64_t i = f->first_panel; i < f->end_panel; i++)
             backward_units(f, step, phase, panel_at(f->columns_h, i));
         fr_barrier_wait(barrier, workers);
         for (int64_t i = f->first_panel; i < f->end_panel; i++) {
             const int64_t at = backwards ? f->first_panel + f->end_panel - 1 - i : i;
-            through_weights(f, step, phase, panel_at(f->columns_h, at), f->space + (phase ? f->at.d_input : f->at.dh),
-                            !phase);
+            through_weights(f, step, phase, panel_at(f->columns_h, at), through[phase], !phase && !dropping);
         }
+    }
+    if (watched(&f->args->flow)) {
+        fr_barrier_wait(barrier, workers);
+        watch(f, step, units ? f->worker : 0, workers);
+        fr_barrier_wait(barrier, workers);
     }
 }
 
@@ -96,14 +151,31 @@ static void start(const backward_run *f) {
     pack_columns(f, f->cell->x, f->w->w_ih, f->columns_x, f->space + f->at.w_ih);
     for (int phase = 0; phase < f->cell->phases; phase++)
         pack_columns(f, f->cell->h[phase], f->w->w_hh, f->columns_h, f->space + f->at.w_hh[phase]);
-    for (int64_t r = f->worker; r < f->p->rows; r += f->workers)
+    for (int64_t r = f->worker; r < f->p->rows; r += f->workers) {
         pack_row((const real *)f->args->grad_h + r * H, H, padded, f->space + f->at.dh + r * padded);
+        pack_row(NULL, 0, padded, f->space + f->at.d_fed + r * padded);
+    }
 }
 
 static void finish(const backward_run *f) {
     const int64_t H = f->p->hidden, padded = f->blocks * LANES;
-    for (int64_t r = f->worker; r < f->p->rows; r += f->workers)
-        memcpy((real *)f->args->grad_h + r * H, f->space + f->at.dh + r * padded, (size_t)H * sizeof(real));
+    const real *keep = f->args->options.keep;
+    for (int64_t r = f->worker; r < f->p->rows; r += f->workers) {
+        const real *dh = f->space + f->at.dh + r * padded, *d_fed = f->space + f->at.d_fed + r * padded;
+        real *to = (real *)f->args->grad_h + r * H;
+        for (int64_t j = 0; j < H; j += LANES) {
+            const vec around = load(dh + j);
+            store_n(to + j, keep ? fma_(load_n(keep + r * H + j, H - j), load(d_fed + j), around) : around, H - j);
+        }
+    }
+}
+
+/* How many of the steps that are left the ring has room for */
+static int64_t steps_in_ring(const backward_run *f, step_rows step, int64_t left, int up) {
+    int64_t steps = 0;
+    for (int64_t rows = step.rows; steps < left && rows <= f->ring; rows += step.rows, steps++)
+        step = next_step(step, &f->args->rows, f->p->rows, up);
+    return steps;
 }
 
 static void backward_worker(void *context, int worker, int workers) {
@@ -135,23 +207,20 @@ static void backward_worker(void *context, int worker, int workers) {
     const fp_mode before = flush_denormals();
     start(&f);
     fr_barrier_wait(&job->barrier, workers);
-    step_rows step = {.row = total_rows(rows, N)}; /* the one behind the last */
-    for (int64_t end = rows->steps; end > 0;) {
-        int64_t t0 = end;
-        f.ring_first = step.row;
-        for (f.in_ring = 0; t0 > 0 && f.in_ring + rows_at(rows, N, t0 - 1) <= f.ring; t0--)
-            f.in_ring += rows_at(rows, N, t0 - 1);
-        f.ring_first -= f.in_ring;
-        for (int64_t t = end - 1; t >= t0; t--) {
-            step = step_before(step.row, rows, N, t);
+    const int up = rows->reverse; /* the gradients walk against the cells */
+    step_rows step = first_step(rows, N, up);
+    for (int64_t left = rows->steps; left > 0;) {
+        const int64_t steps = steps_in_ring(&f, step, left, up);
+        const stretch s = stretch_of(step, rows, N, up, steps);
+        f.ring_first = s.row, f.in_ring = s.rows;
+        for (int64_t i = 0; i < steps; i++, step = next_step(step, rows, N, up))
             backward_step(&f, step, &job->barrier);
-        }
         fr_barrier_wait(&job->barrier, workers);
-        pack_sources(&f, t0, end, step);
+        pack_sources(&f, s.t, steps);
         fr_barrier_wait(&job->barrier, workers);
         add_sums(&f);
         fr_barrier_wait(&job->barrier, workers);
-        f.first_sums = 0, end = t0;
+        f.first_sums = 0, left -= steps;
     }
     finish(&f);
     restore_mode(before);

@@ -10,6 +10,11 @@
  *
  * A ragged batch comes sorted, longest sequence first, and packed: step t has counts[t] rows, the first so many
  * sequences, and its rows follow those of step t-1 immediately.
+ *
+ * States (h, c) have N+S rows: place 0, of N rows, stands before step 0, and place t+1, of as many rows as step t,
+ * behind step t. Forwards in time, step t leads from place t to place t+1; each sequence begins in place 0, and the
+ * output of step t is in place t+1. Reversed, step t leads from place t+1 to place t; a sequence of L steps begins in
+ * place L, and the output of step t is in place t, the first counts[t] rows of it.
  */
 #ifndef FASTRNN_H
 #define FASTRNN_H
@@ -68,35 +73,66 @@ typedef struct {
 typedef struct {
     int64_t steps;         /* T >= 1 */
     const int64_t *counts; /* [T] in: rows of each step, N = counts[0] >= counts[1] >= ... >= 1; NULL: all N */
+    int reverse;           /* the last step comes first */
 } fr_rows;
+
+/* Zoneout (Krueger et al. 2017): with some probability an element of a state keeps its old value. */
+typedef struct {
+    double rate[2]; /* of h and of c: 0 <= rate < 1 */
+    int draw; /* 1: drawn for each element by masks.h, from its row among S and its unit; 0: the expected value */
+    uint64_t seed; /* of h; that of c is one more */
+} fr_zoneout;
+
+/* What a recurrent multiply takes, and what else is done to the states. `fed` is h itself where keep is NULL. */
+typedef struct {
+    const void *keep; /* [N, H] in: recurrent dropout (Gal & Ghahramani 2016): fed = keep ∘ h; NULL: none */
+    void *fed;        /* [N+S, H]: forward: rows where sequences begin in, others out; backward: in */
+    int64_t fed_row;  /* from one row of fed to the next, >= H */
+    fr_zoneout zoneout;
+} fr_options;
 
 typedef struct {
     fr_rows rows;
     int record;         /* keep what backward needs */
     const void *x;      /* [S, I] in */
-    void *h;            /* [N+S, H] first N rows in: h_0; then S rows out: the output */
-    void *c;            /* record: [N+S, H], first N rows in: c_0, then S rows out;
+    void *h;            /* [N+S, H] rows where sequences begin in: h_0; the others out */
+    int64_t h_row;      /* from one row of h to the next, >= H */
+    void *c;            /* record: [N+S, H], likewise;
                            otherwise [N, H] in/out: c_0, then each sequence's last. NULL where the cell has one state */
     void *saved;        /* record, and the cell saves: [S, saves, H] out; otherwise NULL */
     void *workspace;    /* forward_workspace(problem, rows) reals, aligned to 64 bytes, out */
     const void *packed; /* packed_size(problem) reals that pack() wrote from the same weights, in */
+    fr_options options;
 } fr_forward_args;
+
+/* The gradient by the state that a step began with, before that of any earlier step's output is added; [0]: h, [1]:
+ * c.
+ */
+typedef struct {
+    void *norms[2];  /* [S] out: its 2-norm, for each row, before clipping; NULL: not wanted */
+    double bound[2]; /* a larger norm is scaled down to this; infinite: never */
+} fr_flow;
 
 typedef struct {
     fr_rows rows;
     const void *x;           /* [S, I] in */
     const void *h;           /* [N+S, H] in, as forward left it */
+    int64_t h_row;           /* from one row of h to the next, >= H */
     const void *c;           /* [N+S, H] in, or NULL where the cell has one state */
     const void *saved;       /* [S, saves, H] in, or NULL where the cell saves none */
     const void *grad_output; /* [S, H] in: dE/dh_t from outside the layer */
+    int64_t grad_output_row; /* from one row of it to the next, >= H */
     void *grad_h;            /* [N, H] in/out: dE/d(each sequence's last h), then dE/dh_0 */
     void *grad_c;            /* [N, H] in/out likewise for c; NULL where the cell has one state */
-    void *grad_x;            /* [S, I] out */
+    void *grad_x;            /* [S, I] out, or in/out if add_to_x */
+    int add_to_x;            /* dE/dx is added to what is there */
     void *grad_w_ih;         /* [G*H, I] out */
     void *grad_w_hh;         /* [G*H, H] out */
     void *grad_b_ih;         /* [G*H] out; NULL: no bias */
     void *grad_b_hh;         /* [G*H] out; NULL: no bias */
     void *workspace;         /* backward_workspace(problem, rows) reals, aligned to 64 bytes, out */
+    fr_options options;      /* as in forward; zoneout drawn, if any */
+    fr_flow flow;
 } fr_backward_args;
 
 typedef enum { FR_EXP, FR_TANH, FR_SIGMOID, FR_RELU, FR_FUNCTION_COUNT } fr_function;

@@ -44,13 +44,15 @@ typedef struct {
     real *next;                                         /* [N, H]: what the second phase multiplies */
     real *z; /* [rows, slots·B·LANES]: z of the step, or of the chunk if hoisted; NULL: not kept */
     int64_t z_row;
+    const fr_zoneout *zoneout; /* NULL: none */
 } forward_run;
 
 /* A[rows, K] and the rows of packed weights that feed a window's slots, of one panel */
-INLINE factors window_factors(fr_window window, panel q, const real *a, int64_t K, const real *packed) {
+INLINE factors window_factors(fr_window window, panel q, const real *a, int64_t a_row, int64_t K,
+                              const real *packed) {
     const int64_t b_k = window.width * q.blocks * LANES;
     return (factors){.a = a,
-                     .a_row = K,
+                     .a_row = a_row,
                      .a_k = 1,
                      .segments = 1,
                      .length = K,
@@ -61,14 +63,17 @@ INLINE factors window_factors(fr_window window, panel q, const real *a, int64_t 
 /* x, from a row on, and W_ih */
 INLINE factors x_factors(const forward_run *f, panel q, int64_t row) {
     const int64_t I = f->p->inputs;
-    return window_factors(f->cell->x, q, (const real *)f->args->x + row * I, I,
+    return window_factors(f->cell->x, q, (const real *)f->args->x + row * I, I, I,
                           (const real *)f->args->packed + f->at.x);
 }
 
-/* A phase's input, from a row on, and W_hh */
-INLINE factors h_factors(const forward_run *f, int phase, panel q, const real *input) {
-    const real *packed = (const real *)f->args->packed + f->at.h[phase];
-    return window_factors(f->cell->h[phase], q, input, f->p->hidden, packed);
+/* A phase's input, from row `r` of a step on, and W_hh */
+INLINE factors h_factors(const forward_run *f, step_rows step, int phase, panel q, int64_t r) {
+    const fr_options *options = &f->args->options;
+    const int64_t H = f->p->hidden, row = phase ? H : options->fed_row;
+    const real *input = phase ? f->next : (const real *)options->fed + step.before * row;
+    return window_factors(f->cell->h[phase], q, input + r * row, row, H,
+                          (const real *)f->args->packed + f->at.h[phase]);
 }
 
 /* A product into a window's slots, on top of what is there; c points to slot 0 */
@@ -94,34 +99,42 @@ static void start_rows(const forward_run *f, panel q, int64_t rows, int64_t row,
     multiply(rows, f->cell->x.width * q.blocks, &m);
 }
 
-/* z = b + W_ih x for the rows of the steps t to end */
-static void hoist(const forward_run *f, step_rows step, int64_t t, int64_t end) {
-    int64_t rows = 0;
-    for (; t < end; t++) rows += rows_at(&f->args->rows, f->p->rows, t);
+/* z = b + W_ih x for the rows of some steps */
+static void hoist(const forward_run *f, stretch steps) {
     for (int64_t i = f->first_panel; i < f->end_panel; i++) {
         const panel q = panel_at(f->panels, i);
-        start_rows(f, q, rows, step.row, f->z + f->cell->slots * q.block * LANES, f->z_row);
+        start_rows(f, q, steps.rows, steps.row, f->z + f->cell->slots * q.block * LANES, f->z_row);
     }
 }
 
 /* Some rows of a step, from row `r` of it on, and one panel: the epilogue's arguments, but for z */
 INLINE forward_span span_of(const forward_run *f, step_rows step, int phase, panel q, int64_t r, int64_t rows) {
     const fr_forward_args *args = f->args;
+    const fr_options *options = &args->options;
     const int64_t H = f->p->hidden, unit = q.block * LANES;
-    const int64_t before = (step.before + r) * H + unit, after = (step.after + r) * H + unit;
     const int last = phase == f->cell->phases - 1;
     forward_span span = {
         .rows = rows,
         .units = q.units,
         .H = H,
         .z_slot = q.blocks * LANES,
-        .h_prev = (const real *)args->h + before,
-        .h = last ? (real *)args->h + after : f->next + r * H + unit,
+        .before_row = args->h_row,
+        .h_row = last ? args->h_row : H,
+        .h_prev = (const real *)args->h + (step.before + r) * args->h_row + unit,
+        .h = last ? (real *)args->h + (step.after + r) * args->h_row + unit : f->next + r * H + unit,
         .saved = args->saved ? (real *)args->saved + (step.row + r) * f->cell->saves * H + unit : NULL,
+        .zoneout = f->zoneout,
+        .row = step.row + r,
+        .unit = unit,
     };
+    if (options->keep) {
+        span.keep = (const real *)options->keep + r * H + unit;
+        span.fed = (real *)options->fed + (step.after + r) * options->fed_row + unit;
+        span.fed_row = options->fed_row;
+    }
     if (f->cell->states == 2) {
-        span.c_prev = (const real *)args->c + (args->record ? before : r * H + unit);
-        span.c = (real *)args->c + (args->record ? after : r * H + unit);
+        span.c_prev = (const real *)args->c + (args->record ? step.before + r : r) * H + unit;
+        span.c = (real *)args->c + (args->record ? step.after + r : r) * H + unit;
     }
     return span;
 }
@@ -132,9 +145,8 @@ INLINE int same_slots(fr_window a, fr_window b) { return a.first == b.first && a
 INLINE void forward_panel(const forward_run *f, step_rows step, int phase, panel q, real *z) {
     const fr_cell_info *cell = f->cell;
     const fr_window window = cell->h[phase];
-    const int64_t H = f->p->hidden, vectors = window.width * q.blocks;
+    const int64_t vectors = window.width * q.blocks;
     const int64_t lo = f->first_row, rows = (f->end_row < step.rows ? f->end_row : step.rows) - lo;
-    const real *input = phase ? f->next : (const real *)f->args->h + step.before * H;
     const int fused = phase == 0 && !hoisted(f->p), together = fused && same_slots(cell->x, window);
     real scratch[FR_SLOTS * TILE_VECTORS * TILE_ROWS * LANES] __attribute__((aligned(64)));
     if (rows <= 0) return;
@@ -144,7 +156,7 @@ INLINE void forward_panel(const forward_run *f, step_rows step, int phase, panel
         forward_span span = span_of(f, step, phase, q, r, lo + share(rows, i + 1, n) - r);
         span.z = z ? z + r * f->z_row + cell->slots * q.block * LANES : scratch;
         span.z_row = z ? f->z_row : cell->slots * q.blocks * LANES;
-        product m = into_window(window, q, h_factors(f, phase, q, input + r * H), span.z, span.z_row);
+        product m = into_window(window, q, h_factors(f, step, phase, q, r), span.z, span.z_row);
         if (together) { /* one pass, with nothing in between: x first, as everywhere */
             m.of[1] = m.of[0], m.of[0] = x_factors(f, q, step.row + r), m.pairs = 2;
             begin_with_bias(f, q, span.rows, span.z, &m);
@@ -156,25 +168,25 @@ INLINE void forward_panel(const forward_run *f, step_rows step, int phase, panel
     }
 }
 
-/* All steps of a problem of one row and one phase: the same, but nothing stands between one step and the next. */
-#define ONE_ROW_1(name)                                                                                 \
-    static void name##_one_row(const forward_run *f, step_rows step, int64_t t, int64_t end, real *z,   \
-                               fr_barrier *barrier, int waiting) {                                      \
-        const fr_window window = f->cell->h[0];                                                         \
-        const int64_t H = f->p->hidden;                                                                 \
-        for (; t < end; t++, z += f->z_row) {                                                           \
-            const real *h = (const real *)f->args->h + step.before * H;                                 \
-            for (int64_t i = f->first_panel; i < f->end_panel; i++) {                                   \
-                const panel q = panel_at(f->panels, t & 1 ? f->first_panel + f->end_panel - 1 - i : i); \
-                forward_span span = span_of(f, step, 0, q, 0, 1);                                       \
-                span.z = z + f->cell->slots * q.block * LANES;                                          \
-                const product m = into_window(window, q, h_factors(f, 0, q, h), span.z, f->z_row);      \
-                tile_of_one_row(window.width * q.blocks, &m);                                           \
-                name##_rows_forward_inline(&span);                                                      \
-            }                                                                                           \
-            if (waiting > 1) fr_barrier_wait(barrier, waiting);                                         \
-            step = (step_rows){step.row + 1, step.after, step.after + 1, 1};                            \
-        }                                                                                               \
+/* Some steps of a problem of one row and one phase: the same, but nothing stands between one step and the next. `way`
+ * is the one to the next step's row: 1 up, -1 down.
+ */
+#define ONE_ROW_1(name)                                                                                      \
+    static void name##_one_row(const forward_run *f, step_rows step, int64_t steps, int64_t way, real *z,    \
+                               fr_barrier *barrier, int waiting) {                                           \
+        const fr_window window = f->cell->h[0];                                                              \
+        for (; steps > 0; steps--, z += way * f->z_row) {                                                    \
+            for (int64_t i = f->first_panel; i < f->end_panel; i++) {                                        \
+                const panel q = panel_at(f->panels, step.t & 1 ? f->first_panel + f->end_panel - 1 - i : i); \
+                forward_span span = span_of(f, step, 0, q, 0, 1);                                            \
+                span.z = z + f->cell->slots * q.block * LANES;                                               \
+                const product m = into_window(window, q, h_factors(f, step, 0, q, 0), span.z, f->z_row);     \
+                tile_of_one_row(window.width * q.blocks, &m);                                                \
+                name##_rows_forward_inline(&span);                                                           \
+            }                                                                                                \
+            if (waiting > 1) fr_barrier_wait(barrier, waiting);                                              \
+            step.t += way, step.row += way, step.before += way, step.after += way;                           \
+        }                                                                                                    \
     }
 #define ONE_ROW_2(name)
 #define ONE_ROW(name, gates, states, slots, saves, phases, ...) ONE_ROW_##phases(name)
@@ -212,21 +224,28 @@ static void forward_worker(void *context, int worker, int workers) {
     f.z = forward_keeps_z(p) ? job->args->workspace : NULL;
     f.z_row = f.cell->slots * blocks_of(p->hidden) * LANES;
     f.next = (real *)job->args->workspace + z_size(p, T);
+    f.zoneout = zones(&job->args->options) ? &job->args->options.zoneout : NULL;
     const int waiting = split_by_units(p) ? workers : 1; /* those who wait for each other within a step */
+    const int up = !rows->reverse;
     const fp_mode before = flush_denormals();
-    step_rows step = first_step(rows, N);
-    for (int64_t t = 0, end = 0; t < T;) {
-        end = t + chunk < T ? t + chunk : T;
-        const int64_t first = step.row;
-        if (hoisted(p)) hoist(&f, step, t, end);
+    step_rows step = first_step(rows, N, up);
+    for (int64_t done = 0; done < T;) {
+        const int64_t steps = done + chunk < T ? chunk : T - done;
+        const stretch s = hoisted(p) ? stretch_of(step, rows, N, up, steps) : (stretch){0};
+        if (hoisted(p)) hoist(&f, s);
+        done += steps;
         if (N == 1 && one_row[p->cell]) {
-            one_row[p->cell](&f, step, t, end, f.z, &job->barrier, waiting);
-            step = (step_rows){end, end, end + 1, 1}, t = end;
+            one_row[p->cell](&f, step, steps, up ? 1 : -1, f.z + (step.row - s.row) * f.z_row, &job->barrier,
+                             waiting);
+            if (done < T)
+                step =
+                    step_at(rows, N, up ? step.t + steps : step.t - steps, up ? step.row + steps : step.row - steps);
+            continue;
         }
-        for (; t < end; t++) { /* odd steps backwards: the weights used last are still in L2 */
-            real *z = f.z && hoisted(p) ? f.z + (step.row - first) * f.z_row : f.z;
-            forward_step(&f, step, t & 1, z, &job->barrier, waiting);
-            step = step_after(step, rows, N, t + 1);
+        for (int64_t i = 0; i < steps; i++) { /* odd steps backwards: the weights used last are still in L2 */
+            real *z = f.z && hoisted(p) ? f.z + (step.row - s.row) * f.z_row : f.z;
+            forward_step(&f, step, step.t & 1, z, &job->barrier, waiting);
+            step = next_step(step, rows, N, up);
         }
     }
     restore_mode(before);

@@ -154,14 +154,12 @@ static void jordan_back_step(const jordan_back *f, step_rows step) {
 
 /* ---- the sums over the rings' rows; this worker's share ---- */
 
-static void jordan_pack_sources(const jordan_back *f, int64_t t0, int64_t end, step_rows step) {
+static void jordan_pack_sources(const jordan_back *f, int64_t first, int64_t steps) {
     const fr_jordan_backward_args *args = f->args;
-    const int64_t first = f->hidden.ring_first, in_ring = f->hidden.in_ring;
-    pack_source(&f->hidden, (const real *)args->x + first * f->p->inputs, in_ring, 0, f->columns_x,
-                f->space + f->at.x);
-    pack_source(&f->output, (const real *)args->h + first * f->p->hidden, in_ring, 0, f->columns_h,
-                f->space + f->at.h);
-    pack_previous(&f->hidden, &args->rows, t0, end, step, args->fed, f->columns_o, f->space + f->at.fed);
+    const int64_t I = f->p->inputs, H = f->p->hidden, row = f->hidden.ring_first, rows = f->hidden.in_ring;
+    pack_source(&f->hidden, (const real *)args->x + row * I, I, rows, 0, f->columns_x, f->space + f->at.x);
+    pack_source(&f->output, (const real *)args->h + row * H, H, rows, 0, f->columns_h, f->space + f->at.h);
+    pack_fed(&f->hidden, &args->rows, first, steps, args->fed, f->p->outputs, f->columns_o, f->space + f->at.fed);
 }
 
 static void jordan_add_sums(const jordan_back *f) {
@@ -179,7 +177,7 @@ static void jordan_add_sums(const jordan_back *f) {
         add_to_bias(&f->hidden, window, first, end, args->grad_b);
         add_to_bias(&f->output, window, first_o, end_o, args->grad_b_ho);
     }
-    input_gradient(&f->hidden, f->space + f->at.w_ih, f->columns_x, args->grad_x);
+    input_gradient(&f->hidden, f->space + f->at.w_ih, f->columns_x, args->grad_x, 0);
 }
 
 /* ---- all of it ---- */
@@ -199,19 +197,16 @@ static void jordan_backward_worker(void *context, int worker, int workers) {
     jordan_back f = {.p = job->p, .w = job->w, .args = job->args};
     jordan_back_begin(&f, worker, workers);
     fr_barrier_wait(&job->barrier, workers);
-    step_rows step = {.row = total_rows(rows, N)}; /* the one behind the last */
+    step_rows step = first_step(rows, N, 0);
     for (int64_t end = rows->steps; end > 0;) {
         int64_t t0 = end, in_ring = 0;
         for (; t0 > 0 && in_ring + rows_at(rows, N, t0 - 1) <= f.hidden.ring; t0--)
             in_ring += rows_at(rows, N, t0 - 1);
         f.hidden.in_ring = f.output.in_ring = in_ring;
-        f.hidden.ring_first = f.output.ring_first = step.row - in_ring;
-        for (int64_t t = end - 1; t >= t0; t--) {
-            step = step_before(step.row, rows, N, t);
-            jordan_back_step(&f, step);
-        }
+        f.hidden.ring_first = f.output.ring_first = step.row + step.rows - in_ring;
+        for (int64_t t = end; t > t0; t--, step = next_step(step, rows, N, 0)) jordan_back_step(&f, step);
         fr_barrier_wait(&job->barrier, workers);
-        jordan_pack_sources(&f, t0, end, step);
+        jordan_pack_sources(&f, t0, end - t0);
         fr_barrier_wait(&job->barrier, workers);
         jordan_add_sums(&f);
         fr_barrier_wait(&job->barrier, workers);

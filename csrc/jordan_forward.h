@@ -79,7 +79,8 @@ static void dense_panel(const dense *d, panel q, int first, int end, const real 
     product m = {.pairs = end - first, .c_in = z, .c_in_row = z_row, .c = z, .c_row = z_row};
     if (first == 0) m.c_in = d->bias + q.block * LANES, m.c_in_row = 0;
     for (int s = first; s < end; s++)
-        m.of[s - first] = window_factors(one_window(), q, a[s] + row * d->length[s], d->length[s], d->w[s]);
+        m.of[s - first] =
+            window_factors(one_window(), q, a[s] + row * d->length[s], d->length[s], d->length[s], d->w[s]);
     if (rows == 1)
         tile_of_one_row(q.blocks, &m);
     else
@@ -181,14 +182,14 @@ static void jordan_forward_worker(void *context, int worker, int workers) {
     const int64_t N = p->rows, T = rows->steps, padded = blocks_of(p->hidden) * LANES;
     const int64_t chunk = hoisted(&hidden) ? hoisted_steps(&hidden, T) : T;
     const fp_mode before = flush_denormals();
-    step_rows step = first_step(rows, N);
+    step_rows step = first_step(rows, N, 1);
     for (int64_t t = 0, end = 0; t < T;) {
         end = t + chunk < T ? t + chunk : T;
         const int64_t first = step.row;
         if (hoisted(&hidden)) jordan_hoist(&f, step, t, end);
         for (; t < end; t++) {
             jordan_step(&f, step, hoisted(&hidden) ? f.z + (step.row - first) * padded : NULL);
-            step = step_after(step, rows, N, t + 1);
+            step = next_step(step, rows, N, 1);
         }
     }
     restore_mode(before);

@@ -123,10 +123,10 @@ INLINE void pack_row(const real *from, int64_t n, int64_t padded, real *to) {
     for (; j < padded; j += LANES) store(to + j, splat(0));
 }
 
-/* Rows of one panel of columns of from [rows, K] */
-static void pack_rows(const real *from, int64_t rows, int64_t K, panel q, real *to) {
+/* Rows of one panel of columns, from_row apart */
+static void pack_rows(const real *from, int64_t from_row, int64_t rows, panel q, real *to) {
     for (int64_t r = 0; r < rows; r++)
-        pack_row(from + r * K + q.block * LANES, q.units, q.blocks * LANES, to + r * q.blocks * LANES);
+        pack_row(from + r * from_row + q.block * LANES, q.units, q.blocks * LANES, to + r * q.blocks * LANES);
 }
 
 #endif

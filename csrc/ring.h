@@ -22,7 +22,7 @@ typedef struct {
     int64_t dz;                    /* [slot][block][ring row][lane] */
     int64_t x, h;                  /* of the ring's rows: [panel of columns][ring row][column] */
     int64_t input, inputs;         /* what the second multiply took: [ring row, H], and in panels like h */
-    int64_t dh, d_input;           /* [N, B·LANES] */
+    int64_t dh, d_fed, d_input;    /* [N, B·LANES] */
     int64_t size;
 } backward_parts;
 
@@ -38,7 +38,8 @@ static backward_parts backward_layout(const fr_problem *p, const fr_rows *rows) 
     at.h = at.x + wide_x * ring;
     at.inputs = at.h + wide_h * ring;
     at.dh = at.inputs + two * wide_h * ring;
-    at.d_input = at.dh + wide_h * p->rows;
+    at.d_fed = at.dh + wide_h * p->rows;
+    at.d_input = at.d_fed + wide_h * p->rows;
     at.input = at.d_input + two * wide_h * p->rows;
     at.size = at.input + two * p->hidden * ring;
     return at;
@@ -106,36 +107,39 @@ static void multiply_cut(int64_t rows, panel q, const product *m) {
 
 /* ---- the sums over the ring's rows ---- */
 
-/* Rows of `from`, the first of which are at ring row `at`, one panel of columns after another; this worker's panels
+/* Rows of `from`, `from_row` apart, the first of which are at ring row `at`, one panel of columns after another; this
+ * worker's panels
  */
-static void pack_source(const backward_run *f, const real *from, int64_t rows, int64_t at, cut columns, real *to) {
+static void pack_source(const backward_run *f, const real *from, int64_t from_row, int64_t rows, int64_t at,
+                        cut columns, real *to) {
     for (int64_t i = f->worker; i < columns.n; i += f->workers) {
         const panel q = panel_at(columns, i);
-        pack_rows(from, rows, columns.columns, q, to + (q.block * f->ring + at * q.blocks) * LANES);
+        pack_rows(from, from_row, rows, q, to + (q.block * f->ring + at * q.blocks) * LANES);
     }
 }
 
-/* Rows of the step before, h_{t-1} for instance, of the steps t0 to end; `step` is the first of these */
-static void pack_previous(const backward_run *f, const fr_rows *rows, int64_t t0, int64_t end, step_rows step,
-                          const real *from, cut columns, real *to) {
-    const int64_t K = columns.columns;
+/* Rows of what the steps in the ring were fed, h_{t-1} for instance; `first` is the earliest of these steps in time
+ */
+static void pack_fed(const backward_run *f, const fr_rows *rows, int64_t first, int64_t steps, const real *fed,
+                     int64_t fed_row, cut columns, real *to) {
+    step_rows step = step_at(rows, f->p->rows, first, f->ring_first);
     if (!rows->counts) { /* those of all steps lie together too */
-        pack_source(f, from + step.before * K, f->in_ring, 0, columns, to);
+        pack_source(f, fed + step.before * fed_row, fed_row, f->in_ring, 0, columns, to);
         return;
     }
-    for (int64_t t = t0; t < end; t++) {
-        pack_source(f, from + step.before * K, step.rows, step.row - f->ring_first, columns, to);
-        step = step_after(step, rows, f->p->rows, t + 1);
-    }
+    for (int64_t i = 0; i < steps; i++, step = next_step(step, rows, f->p->rows, 1))
+        pack_source(f, fed + step.before * fed_row, fed_row, step.rows, step.row - f->ring_first, columns, to);
 }
 
-/* What dW multiplies dz with: x, h_{t-1}, and what the second phase took, of all rows in the ring */
-static void pack_sources(const backward_run *f, int64_t t0, int64_t end, step_rows step) {
-    pack_source(f, (const real *)f->args->x + f->ring_first * f->p->inputs, f->in_ring, 0, f->columns_x,
-                f->space + f->at.x);
+/* What dW multiplies dz with, of all rows in the ring: x, what was fed back, and what the second phase took */
+static void pack_sources(const backward_run *f, int64_t first, int64_t steps) {
+    const fr_options *options = &f->args->options;
+    const int64_t I = f->p->inputs, H = f->p->hidden;
+    const real *x = (const real *)f->args->x + f->ring_first * I;
+    pack_source(f, x, I, f->in_ring, 0, f->columns_x, f->space + f->at.x);
     if (f->cell->phases > 1)
-        pack_source(f, f->space + f->at.input, f->in_ring, 0, f->columns_h, f->space + f->at.inputs);
-    pack_previous(f, &f->args->rows, t0, end, step, f->args->h, f->columns_h, f->space + f->at.h);
+        pack_source(f, f->space + f->at.input, H, f->in_ring, 0, f->columns_h, f->space + f->at.inputs);
+    pack_fed(f, &f->args->rows, first, steps, options->fed, options->fed_row, f->columns_h, f->space + f->at.h);
 }
 
 /* dW += dzᵀ source, for the units of some blocks. A few panels of the source at a time, which stay in L2 while dz
@@ -175,15 +179,15 @@ static void add_to_bias(const backward_run *f, fr_window window, int64_t first, 
         }
 }
 
-/* dx = dz W_ih, of this worker's share of the ring's rows; w_ih is packed */
-static void input_gradient(const backward_run *f, const real *w_ih, cut columns, real *grad_x) {
+/* dx = dz W_ih, or that added to what is there, of this worker's share of the ring's rows; w_ih is packed */
+static void input_gradient(const backward_run *f, const real *w_ih, cut columns, real *grad_x, int add) {
     const int64_t I = columns.columns, row = share(f->in_ring, f->worker, f->workers),
                   rows = share(f->in_ring, f->worker + 1, f->workers) - row;
     for (int64_t i = 0; rows > 0 && i < columns.n; i++) {
         const panel q = panel_at(columns, i);
         product m = dz_product(f, f->cell->x, q, w_ih, row);
         m.c = grad_x + (f->ring_first + row) * I + q.block * LANES, m.c_row = I;
-        m.c_in = zeros, m.c_in_row = 0;
+        m.c_in = add ? m.c : zeros, m.c_in_row = add ? I : 0;
         multiply_cut(rows, q, &m);
     }
 }
@@ -201,7 +205,7 @@ static void add_sums(const backward_run *f) {
         for (int phase = 0; phase < cell->phases; phase++)
             add_to_bias(f, cell->h[phase], first, end, args->grad_b_hh);
     }
-    input_gradient(f, f->space + f->at.w_ih, f->columns_x, args->grad_x);
+    input_gradient(f, f->space + f->at.w_ih, f->columns_x, args->grad_x, args->add_to_x);
 }
 
 #endif

@@ -5,23 +5,43 @@
 #include "plan.h"
 
 typedef struct {
-    int64_t row;           /* its first row among all rows: in x, in the output */
-    int64_t before, after; /* its first row in h (and c): of h_{t-1}, of h_t */
-    int64_t rows;
+    int64_t t, rows;
+    int64_t row;           /* its first row among all rows: in x, in z, in dz */
+    int64_t before, after; /* its first row in h (and c): of the state it begins with, of the one it ends with */
 } step_rows;
 
-INLINE step_rows first_step(const fr_rows *rows, int64_t N) { return (step_rows){0, 0, N, rows_at(rows, N, 0)}; }
-
-/* The step after `step`, t */
-INLINE step_rows step_after(step_rows step, const fr_rows *rows, int64_t N, int64_t t) {
-    const int64_t n = t < rows->steps ? rows_at(rows, N, t) : 0;
-    return (step_rows){step.row + step.rows, step.after, step.after + step.rows, n};
+/* Step t, given its first row */
+INLINE step_rows step_at(const fr_rows *rows, int64_t N, int64_t t, int64_t row) {
+    const int64_t low = t ? N + row - rows_at(rows, N, t - 1) : 0, high = N + row; /* places t and t+1 */
+    return (step_rows){t, rows_at(rows, N, t), row, rows->reverse ? high : low, rows->reverse ? low : high};
 }
 
-/* The step before one that begins with row `next`, t */
-INLINE step_rows step_before(int64_t next, const fr_rows *rows, int64_t N, int64_t t) {
-    const int64_t n = rows_at(rows, N, t), row = next - n;
-    return (step_rows){row, t ? N + row - rows_at(rows, N, t - 1) : 0, N + row, n};
+/* The first step on a walk up or down in time. The cells walk up, or down if reversed; their gradients the other way.
+ */
+INLINE step_rows first_step(const fr_rows *rows, int64_t N, int up) {
+    const int64_t last = rows->steps - 1;
+    return up ? step_at(rows, N, 0, 0) : step_at(rows, N, last, total_rows(rows, N) - rows_at(rows, N, last));
+}
+
+/* The next step on that walk; behind the last one there is none, which nobody may use. */
+INLINE step_rows next_step(step_rows step, const fr_rows *rows, int64_t N, int up) {
+    const int64_t t = up ? step.t + 1 : step.t - 1;
+    if (t < 0 || t == rows->steps) return (step_rows){.t = t};
+    return step_at(rows, N, t, up ? step.row + step.rows : step.row - rows_at(rows, N, t));
+}
+
+/* The rows of some steps together, from `step` on along the walk */
+typedef struct {
+    int64_t t, row, rows; /* of the earliest in time: its t and its first row; rows of all */
+} stretch;
+
+INLINE stretch stretch_of(step_rows step, const fr_rows *rows, int64_t N, int up, int64_t steps) {
+    stretch s = {step.t, step.row, 0};
+    for (int64_t i = 0; i < steps; i++, step = next_step(step, rows, N, up)) {
+        s.rows += step.rows;
+        if (!up) s.t = step.t, s.row = step.row;
+    }
+    return s;
 }
 
 /* The first row of a worker's share: rows of long sequences weigh more. */

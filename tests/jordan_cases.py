@@ -90,7 +90,7 @@ def problem(phi, psi, shape, bias=True, seed=0, *, ragged=False, forced=False):
         if min(z) > 1e-5:
             break
     grads = twin.backward(tape, a["grad_output"], a["grad_y_n"], w)
-    true = {"output": output, "y_n": y_n, "grad_x": grads.x, "grad_y_0": grads.state[0]}
+    true = {"output": output, "y_n": y_n, "grad_x": grads.x, "grad_y_0": grads.y_0}
     true |= {f"grad_{name}": value for name, value in grads.parameters.items()}
     for name in ("x", "grad_output", "teacher"):
         if a[name] is not None:

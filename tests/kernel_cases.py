@@ -145,10 +145,10 @@ def unpack(a, rows, first=0):
     return result
 
 
-def forward(cell, a, isa=None, threads=1, *, record=True, reuse=(None, None, None)):
+def forward(cell, a, isa=None, threads=1, *, record=True, reuse=(None,) * 4):
     """Return what `_kernels.forward` returns, with a time axis: h and c (T+1, N, H), saved (T, N, saves, H)."""
     arguments = [a[name] for name in ("h_0", "c_0", *WEIGHTS)]
-    h, c, saved = _kernels.forward(
+    h, c, saved, _ = _kernels.forward(
         cell, pack(a, a["x"]), *arguments, record=record, counts=counts_of(a), reuse=reuse, isa=isa, threads=threads
     )
     return unpack(a, h, 1), unpack(a, c, 1) if record else c, unpack(a, saved)
@@ -158,7 +158,7 @@ def backward(cell, a, recorded, isa=None, threads=1):
     """Return the gradients by name, without those that the cell or the problem has not."""
     h, c, saved = recorded
     grads = _kernels.backward(
-        cell, pack(a, a["x"]), pack(a, h, 1), pack(a, c, 1), pack(a, saved), a["weight_ih"], a["weight_hh"],
+        cell, pack(a, a["x"]), pack(a, h, 1), pack(a, c, 1), pack(a, saved), None, a["weight_ih"], a["weight_hh"],
         a["bias_ih"] is not None, pack(a, a["grad_output"]), a["grad_h_n"], a["grad_c_n"],
         counts=counts_of(a), isa=isa, threads=threads,
     )  # fmt: skip

@@ -171,7 +171,7 @@ def test_constructor_arguments_of_rnn_and_linear():
     ]:
         with pytest.raises(error, match=rf"^{name}: expected .*, got "):
             fastrnn.Linear(**{"in_features": 3, "out_features": 5, name: value})
-    for arguments in ({"lengths": 1}, {"bidirectional": True}, {"proj_size": 2}):
+    for arguments in ({"lengths": 1}, {"proj_size": 2}):
         with pytest.raises(TypeError, match="unexpected keyword"):  # no argument without the work behind it
             fastrnn.LSTM(3, 5, **arguments)
     with pytest.raises(TypeError, match="positional"):

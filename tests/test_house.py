@@ -15,7 +15,7 @@ LEVELS = (
     {"reference", "_validation", "_blas", "_csrc", "_memory"},
     {"threads", "initializers", "losses", "optimizers"},
     {"_kernels"},
-    {"_streams", "_jordan"},
+    {"_streams", "_jordan", "_sampling"},
     {"layers"},
     {"serialization"},
     {"trainer"},

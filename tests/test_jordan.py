@@ -79,7 +79,7 @@ def test_every_gradient_of_the_reference_equals_finite_differences(phi, psi, bia
 
     grads = twin.backward(tape, dy, dy_n, w)
     assert grads.parameters.keys() == w.keys()
-    pairs = {"x": (x, grads.x), "y_0": (y_0, grads.state[0])} | {key: (w[key], grads.parameters[key]) for key in w}
+    pairs = {"x": (x, grads.x), "y_0": (y_0, grads.y_0)} | {key: (w[key], grads.parameters[key]) for key in w}
     for key, (array, grad) in pairs.items():
         numeric = derivative(loss, array)
         assert np.abs(numeric).max() > 1e-3, f"{key}: nothing to compare"
@@ -98,7 +98,7 @@ def test_a_ragged_batch_of_the_reference_equals_its_sequences_one_by_one(phi, ps
         y, y_n, alone = twin.forward(x[own], y_0[0, own[1]], w, None, teacher[own])
         own_grads = twin.backward(alone, dy[own], dy_n[0, own[1]], w)
         pairs = (output[own], y), (last[own[1]], y_n), (grads.x[own], own_grads.x)
-        for got, true in (*pairs, (grads.state[0][own[1]], own_grads.state[0])):
+        for got, true in (*pairs, (grads.y_0[own[1]], own_grads.y_0)):
             np.testing.assert_allclose(got, true, rtol=0, atol=1e-13)
         assert not output[T:, n].any()
         assert not grads.x[T:, n].any()
@@ -124,7 +124,7 @@ def test_the_layer_equals_the_reference(phi, psi, lengths, forced):
     twin, w = Reference(phi, psi), layer.parameters()
     output, last, tape = twin.forward(x, y_0[0], w, None if lengths is None else np.array(lengths), teacher)
     grads = twin.backward(tape, dy, dy_n[0], w)
-    true = {"output": output, "y_n": last[None], "x": grads.x, "y_0": grads.state[0][None], **grads.parameters}
+    true = {"output": output, "y_n": last[None], "x": grads.x, "y_0": grads.y_0[None], **grads.parameters}
     assert got.keys() == true.keys()
     for name, truth in true.items():
         np.testing.assert_allclose(got[name], truth, rtol=0, atol=1e-11 * max(1, np.abs(truth).max()), err_msg=name)

@@ -160,7 +160,7 @@ def test_forward_and_stream_flush_subnormal_products_on_every_thread(isa, dtype)
     one, half, none = (np.full((1, 1), value, dtype) for value in (1, 0.5, 0))
     for weight, expected in ((one, tiny), (half, 0)):
         for threads in (1, 4):
-            h, _, _ = _kernels.forward(
+            h, *_ = _kernels.forward(
                 "rnn_relu", x, zeros, None, weight, none, None, None, record=False, isa=isa, threads=threads
             )
             assert (h[N:] == expected).all()

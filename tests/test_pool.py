@@ -23,10 +23,10 @@ def problem(seed, N=20, H=40, T=30):
 
 def work(seed, threads, **sizes):
     x, h_0, w_ih, w_hh = problem(seed, **sizes)
-    h, c, saved = _kernels.forward(
+    h, c, saved, fed = _kernels.forward(
         "lstm", x, h_0, h_0, w_ih, w_hh, None, None, record=True, threads=threads)
     grads = _kernels.backward(
-        "lstm", x, h, c, saved, w_ih, w_hh, False, h[len(h_0):], h_0, h_0, threads=threads)
+        "lstm", x, h, c, saved, fed, w_ih, w_hh, False, h[len(h_0):], h_0, h_0, threads=threads)
     return b"".join(a.tobytes() for a in (h, c, *grads) if a is not None)
 """
 

@@ -1,6 +1,5 @@
 """The NumPy reference is held to finite differences, and its paths to the chain rule and to BPTT."""
 
-from itertools import count
 from math import comb
 
 import numpy as np
@@ -8,83 +7,24 @@ import pytest
 
 import fastrnn
 from fastrnn import reference
-from fastrnn.reference.sequence import pre_activation
-
-CELLS = sorted(reference.CELLS)
-STEP = 5e-4
-# Central differences of fourth order: truncation f⁽⁵⁾ STEP⁴/30 ~ 2e-15 f⁽⁵⁾, rounding ~ eps |f| / STEP ~ 1e-12.
-TOLERANCE = 1e-9
-
-
-def draw_layer(rng, cell, inputs, hidden, bias=True):
-    units = cell.gates * hidden
-    shapes = {"weight_ih": (units, inputs), "weight_hh": (units, hidden)}
-    if bias:
-        shapes |= {"bias_ih": (units,), "bias_hh": (units,)}
-    return {name: 0.6 * rng.standard_normal(shape) for name, shape in shapes.items()}
-
-
-def smallest_pre_activation(x, tape, w):
-    return min(np.abs(pre_activation(x_t, s[0], w)).min() for x_t, s in zip(x, tape.states, strict=False))
-
-
-def derivative(loss, array):
-    """[8(f(x+h) - f(x-h)) - (f(x+2h) - f(x-2h))] / 12h of every element, the array being changed in place and back."""
-    result = np.empty_like(array)
-    for index in np.ndindex(array.shape):
-        value, at = array[index], {}
-        for k in (-2, -1, 1, 2):
-            array[index] = value + k * STEP
-            at[k] = loss()
-        array[index] = value
-        result[index] = (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * STEP)
-    return result
+from reference_cases import CELLS, RAGGED, ROUNDING, draw_layer, draw_state, expect_gradients_of_finite_differences
 
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (1, 3, 2, 5), (4, 3, 2, 5), (7, 2, 5, 3)], ids=str)
 @pytest.mark.parametrize("name", CELLS)
 def test_every_gradient_equals_finite_differences(name, shape, bias):
-    cell, (T, N, inputs, H) = reference.CELLS[name], shape
-    # the ReLU has no derivative at 0: no pre-activation so near that a step would cross it, nor all of them below
-    for seed in count():
-        rng = np.random.default_rng(seed)
-        x, w = rng.standard_normal((T, N, inputs)), draw_layer(rng, cell, inputs, H, bias)
-        state = tuple(rng.standard_normal((N, H)) for _ in range(cell.states))
-        output, tape = reference.forward(cell, x, state, w)
-        if smallest_pre_activation(x, tape, w) > 20 * STEP and output.any():
-            break
-    grad_output = rng.standard_normal(output.shape)
-    grad_state = tuple(rng.standard_normal((N, H)) for _ in range(cell.states))
-
-    def loss():
-        y, end = reference.forward(cell, x, state, w)
-        return np.vdot(y, grad_output) + sum(map(np.vdot, end.states[-1], grad_state))
-
-    grads = reference.backward(cell, tape, grad_output, grad_state, w)
-    assert grads.parameters.keys() == w.keys()
-    pairs = {"x": (x, grads.x)}
-    pairs |= {f"state[{i}]": pair for i, pair in enumerate(zip(state, grads.state, strict=True))}
-    pairs |= {key: (w[key], grads.parameters[key]) for key in w}
-    for key, (array, grad) in pairs.items():
-        numeric = derivative(loss, array)
-        assert grad.shape == array.shape, key
-        assert np.abs(numeric).max() > 1e-3, f"{key}: nothing to compare"
-        np.testing.assert_allclose(grad, numeric, rtol=0, atol=TOLERANCE * max(1, np.abs(numeric).max()), err_msg=key)
+    expect_gradients_of_finite_differences(reference.CELLS[name], shape, bias=bias)
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_the_output_is_h_of_each_step_and_the_tape_starts_at_the_initial_state(name):
     cell, rng = reference.CELLS[name], np.random.default_rng(1)
-    state = tuple(rng.standard_normal((2, 3)) for _ in range(cell.states))
+    state = draw_state(rng, cell, 2, 3)
     output, tape = reference.forward(cell, rng.standard_normal((4, 2, 5)), state, draw_layer(rng, cell, 5, 3))
     assert output.shape == (4, 2, 3)
     assert tape.states[0] is state
     np.testing.assert_array_equal(output, np.stack([s[0] for s in tape.states[1:]]))
-
-
-RAGGED = [(1, [1]), (4, [2]), (5, [3, 1, 5, 5, 2]), (7, [1, 6, 4]), (6, [2, 3])]  # (T, lengths), T not always reached
-ROUNDING = 1e-13  # sums of at most T·N rows and I + H products in another order
 
 
 def draw_ragged(name, T, lengths, bias=True, padding=0.0):
@@ -93,7 +33,7 @@ def draw_ragged(name, T, lengths, bias=True, padding=0.0):
     beyond = np.arange(T)[:, None] >= lengths
     x, grad_output = rng.standard_normal((T, N, inputs)), rng.standard_normal((T, N, H))
     x[beyond] = grad_output[beyond] = padding
-    state, grad_state = (tuple(rng.standard_normal((N, H)) for _ in range(cell.states)) for _ in range(2))
+    state, grad_state = (draw_state(rng, cell, N, H) for _ in range(2))
     return cell, x, state, draw_layer(rng, cell, inputs, H, bias), grad_output, grad_state
 
 

@@ -22,7 +22,9 @@ def recorded(layer, seed=0, shape=SHAPE, **options):
 
 def buffers(tape):
     """Return the arrays of all layers of a tape."""
-    return [array for layer in tape.saved.layers for array in layer if array is not None]
+    directions = [direction[:4] for layer in tape.saved.layers for direction in layer.directions]
+    arrays = [*(layer.x for layer in tape.saved.layers), *(array for one in directions for array in one)]
+    return [array for array in arrays if array is not None]
 
 
 def spoil(tape):

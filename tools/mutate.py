@@ -46,6 +46,7 @@ BASE, RECURRENT, RAGGED = (
     "src/fastrnn/layers/ragged.py",
 )
 THREADS, TRAINER = "src/fastrnn/threads.py", "src/fastrnn/trainer.py"
+INITIALIZERS = "src/fastrnn/initializers.py"
 
 MUTATIONS = [
     # the LSTM's equations
@@ -149,7 +150,7 @@ MUTATIONS = [
     Mutation("Jordan: h of a step overwritten while recording", JORDAN_FORWARD, "(real *)args->h + (step.row + lo) * H", "(real *)args->h + lo * H"),
     Mutation("Jordan's stream forgets its last output", JORDAN_CALLS, "memcpy(y, y + block * self.step_out, self.step_out)", "memcpy(y, y, self.step_out)"),
     Mutation("Jordan: one array for both biases' gradients", JORDAN_CALLS, "grads[5].copy()", "grads[5]"),
-    Mutation("Jordan: final outputs in the rows' order", JORDAN_LAYER, "np.array(batch.unsort(batch.last(rows)))[None]", "np.array(batch.last(rows))[None]"),
+    Mutation("Jordan: final outputs in the rows' order", JORDAN_LAYER, "np.array(batch.unsort(batch.final(y, reverse=False)))[None]", "np.array(batch.final(y, reverse=False))[None]"),
     Mutation("Jordan's tape shares the caller's input", JORDAN_LAYER, "            rows = rows.copy()", "            pass"),
     # numerics
     Mutation("polynomial one term short", "csrc/activations.h", "p = fma_(r4, PAIR(r, 1.0 / 720, 1.0 / 5040), p);", "p = fma_(r4, splat((real)(1.0 / 720)), p);"),
@@ -184,8 +185,6 @@ MUTATIONS = [
     Mutation("lengths of zero pass", RAGGED, "array.min() >= 1", "array.min() >= 0"),
     Mutation("lengths ignored", RECURRENT, "checked.min() < T", "checked.min() < 0"),
     # layers and trainer
-    Mutation("gates initialised as one block", RECURRENT, "for _ in range(shape[0] // self.hidden_size)", "for _ in range(1)] * (shape[0] // self.hidden_size) + [np.zeros((0, shape[1]))"),
-    Mutation("forget bias on the input gate", "src/fastrnn/layers/lstm.py", "values[self.hidden_size : 2 * self.hidden_size] = 1.0", "values[: self.hidden_size] = 1.0"),
     Mutation("stack fed by the first layer only", RECURRENT, "            x = output\n        return x, final", "            x = output if k == self.num_layers - 1 else x[..., :1] + 0 * output\n        return x, final"),
     Mutation("state handed to the wrong layer", RECURRENT, "h_0, *c_0 = (batch.sort(part[k]) for part in states)", "h_0, *c_0 = (batch.sort(part[-1 - k]) for part in states)"),
     Mutation("gradient of the state written into the caller's", RECURRENT, "as_real(name, part, self.dtype, copy=True)", "as_real(name, part, self.dtype)"),
@@ -200,6 +199,15 @@ MUTATIONS = [
     Mutation("Adam without bias correction", "src/fastrnn/optimizers.py", "root = np.sqrt(1 - beta2**self._steps)", "root = 1.0"),
     Mutation("cross-entropy averaged over classes", "src/fastrnn/losses.py", "count = d.size // d.shape[-1]\n        gradient", "count = d.size\n        gradient"),
     Mutation("validation rows trained on", TRAINER, "np.sort(rows[size:])", "np.sort(rows)"),
+    # initialisers
+    Mutation("rotations not uniform", INITIALIZERS, "    q *= np.sign(np.diag(r))  # makes the distribution uniform over rotations\n", ""),
+    Mutation("all gates begin as the first", INITIALIZERS, "np.concatenate([draw(self.size, shape[1]) for _ in range(self.count)])", "np.concatenate([draw(self.size, shape[1])] * self.count)"),
+    Mutation("forget bias in both biases", INITIALIZERS, 'if gates.forget is not None and name.startswith("bias_ih"):', "if gates.forget is not None:"),
+    Mutation("Glorot's limit by the rows alone", INITIALIZERS, "np.sqrt(6.0 / (rows + columns))", "np.sqrt(3.0 / rows)"),
+    Mutation("PyTorch's limit by the inputs", INITIALIZERS, "1.0 / np.sqrt(gates.size)", "1.0 / np.sqrt(shape[-1])"),
+    Mutation("chrono's input gate as its forget gate", INITIALIZERS, "bias[gates.rows(0)] = -log_u", "bias[gates.rows(0)] = log_u"),
+    Mutation("chrono's second bias left as it was", INITIALIZERS, "self._set(array, np.zeros(gates.size), gates)", "pass"),
+    Mutation("chrono's bias u, not log u", INITIALIZERS, "np.log(rng.uniform(1.0, self.max_steps - 1.0, gates.size))", "rng.uniform(1.0, self.max_steps - 1.0, gates.size)"),
 ]  # fmt: skip
 
 

@@ -8,6 +8,9 @@
  * A cell of two phases: forward_1 leaves in h what the second multiply takes in place of h, and forward_2 gives the
  * new h; backward_2 comes first and backward_1 gets in `d_input` the gradient of what its forward left.
  *
+ * Zoneout is done around the equations (epilogues.h): where it keeps an old h, dh is zero here and h is not the
+ * cell's.
+ *
  * The lanes behind the last unit hold zeros or harmless numbers going in, and dz must be zero there if dh and dc are.
  */
 #ifndef FASTRNN_CELLS_EPILOGUE_H
@@ -24,7 +27,7 @@ typedef struct {
 typedef struct {
     vec saved[4];  /* in: z as forward left it */
     vec h, h_prev; /* in; phase 1 of 2 leaves in h what the second multiply took */
-    vec c, c_prev; /* in */
+    vec c_prev;    /* in */
     vec d_input;   /* in, phase 1 of 2: dE/d(what the second multiply took) */
     vec dh, dc;    /* in: dE/dh_t, dE/dc_t; out: dE/dh_{t-1} around the multiply, dE/dc_{t-1} */
     vec dz[4];     /* out */

@@ -24,7 +24,7 @@ INLINE void lstm_forward(forward_unit *u) {
 
 INLINE void lstm_backward(backward_unit *u) {
     const vec i = u->saved[0], f = u->saved[1], g = u->saved[2], o = u->saved[3];
-    const vec tanh_c = tanh_(u->c);
+    const vec c = fma_(f, u->c_prev, i * g), tanh_c = tanh_(c); /* again: zoneout may have kept another c */
     const vec dc = fma_(u->dh * o, tanh_slope(tanh_c), u->dc);
     u->dz[0] = dc * g * sigmoid_slope(i);
     u->dz[1] = dc * u->c_prev * sigmoid_slope(f);

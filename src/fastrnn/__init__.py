@@ -6,6 +6,7 @@ __version__ = _version("fastrnn")
 
 from fastrnn.gradcheck import GradientReport, check_gradients
 from fastrnn.info import show_config
+from fastrnn.initializers import Chrono
 from fastrnn.layers import (
     GRU,
     LSTM,
@@ -32,6 +33,7 @@ __all__ = [
     "RNN",
     "SGD",
     "Adam",
+    "Chrono",
     "Elman",
     "GradientReport",
     "Gradients",

@@ -27,30 +27,50 @@ cdef extern from "fastrnn.h" nogil:
     ctypedef struct fr_rows:
         int64_t steps
         const int64_t *counts
+        int reverse
+    ctypedef struct fr_zoneout:
+        double rate[2]
+        int draw
+        uint64_t seed
+    ctypedef struct fr_options:
+        const void *keep
+        void *fed
+        int64_t fed_row
+        fr_zoneout zoneout
+    ctypedef struct fr_flow:
+        void *norms[2]
+        double bound[2]
     ctypedef struct fr_forward_args:
         fr_rows rows
         int record
         const void *x
         void *h
+        int64_t h_row
         void *c
         void *saved
         void *workspace
         const void *packed
+        fr_options options
     ctypedef struct fr_backward_args:
         fr_rows rows
         const void *x
         const void *h
+        int64_t h_row
         const void *c
         const void *saved
         const void *grad_output
+        int64_t grad_output_row
         void *grad_h
         void *grad_c
         void *grad_x
+        int add_to_x
         void *grad_w_ih
         void *grad_w_hh
         void *grad_b_ih
         void *grad_b_hh
         void *workspace
+        fr_options options
+        fr_flow flow
 
     ctypedef enum fr_function:
         FR_EXP

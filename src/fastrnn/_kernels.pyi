@@ -14,6 +14,11 @@ class CellInfo(NamedTuple):
     states: int
     saves: int
 
+class Zoneout(NamedTuple):
+    h: float
+    c: float
+    seed: int | None
+
 CELLS: dict[str, CellInfo]
 FUNCTIONS: dict[str, int]
 COMPILED_ISAS: tuple[str, ...]
@@ -32,16 +37,20 @@ def forward(
     *,
     record: bool,
     counts: Array | None = None,
-    reuse: tuple[Array | None, Array | None, Array | None] = ...,
+    reverse: bool = False,
+    keep: Array | None = None,
+    zoneout: Zoneout | None = None,
+    reuse: tuple[Array | None, Array | None, Array | None, Array | None] = ...,
     isa: str | None = None,
     threads: int | None = None,
-) -> tuple[Array, Array | None, Array | None]: ...
+) -> tuple[Array, Array | None, Array | None, Array | None]: ...
 def backward(
     cell: str,
     x: Array,
     h: Array,
     c: Array | None,
     saved: Array | None,
+    fed: Array | None,
     w_ih: Array | None,
     w_hh: Array | None,
     bias: bool,
@@ -50,17 +59,25 @@ def backward(
     grad_c_n: Array | None,
     *,
     counts: Array | None = None,
+    reverse: bool = False,
+    keep: Array | None = None,
+    zoneout: Zoneout | None = None,
+    add_to: Array | None = None,
+    bounds: tuple[float, float] | None = None,
+    norms: tuple[Array | None, Array | None] | None = None,
     isa: str | None = None,
     threads: int | None = None,
 ) -> tuple[Array, Array, Array | None, Array, Array, Array | None, Array | None]: ...
 
-FORWARD: dict[np.dtype[Any], Callable[..., tuple[Array, Array | None, Array | None]]]
+FORWARD: dict[np.dtype[Any], Callable[..., tuple[Array, Array | None, Array | None, Array | None]]]
 BACKWARD: dict[
     np.dtype[Any], Callable[..., tuple[Array, Array, Array | None, Array, Array, Array | None, Array | None]]
 ]
 
 def apply(function: str, x: Array, out: Array, *, isa: str | None = None) -> None: ...
+def drop(x: Array, out: Array, rate: float, seed: int, *, isa: str | None = None) -> None: ...
 def fingerprint(arrays: Iterable[Array]) -> int: ...
 def multiply_adds(rounds: int, dtype: str, *, isa: str | None = None) -> int: ...
 def pack_rows(padded: Array, rows: Array, counts: Array, order: Array) -> None: ...
 def unpack_rows(rows: Array, padded: Array, counts: Array, order: Array) -> None: ...
+def reversed_rows(states: Array, rows: Array, counts: Array) -> None: ...

@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 
 from fastrnn._csrc cimport (
     FR_CELL_COUNT, FR_EXP, FR_RELU, FR_SIGMOID, FR_TANH, fr_backward_args, fr_cell, fr_cells, fr_fingerprint,
-    fr_forward_args, fr_function, fr_isa, fr_isa_count, fr_isa_runs_here, fr_isas, fr_kernels, fr_problem,
+    fr_forward_args, fr_function, fr_isa, fr_isa_count, fr_isa_runs_here, fr_isas, fr_kernels, fr_options, fr_problem,
     fr_weights,
 )
 from fastrnn._memory cimport Block
@@ -188,6 +188,59 @@ def _array(spare, tuple shape, dtype):
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
+# ---- options ----
+
+NO_BOUNDS = (float("inf"), float("inf"))
+
+
+class Zoneout(NamedTuple):
+    """How likely an element of h and of c keeps its old value; drawn from the seed, or expected if that is None."""
+
+    h: float
+    c: float
+    seed: int | None
+
+
+cdef object set_options(fr_options *options, zoneout):
+    """Write down zoneout; the caller adds what the recurrent multiply takes."""
+    options.keep = options.fed = NULL
+    options.fed_row = 0
+    options.zoneout.rate[0] = options.zoneout.rate[1] = 0
+    options.zoneout.draw, options.zoneout.seed = 0, 0
+    if zoneout is not None:
+        for rate in zoneout[:2]:
+            if not 0 <= rate < 1:
+                raise ValueError(f"zoneout: expected rates from 0 to below 1, got {zoneout[:2]}")
+        options.zoneout.rate[0], options.zoneout.rate[1] = zoneout[0], zoneout[1]
+        options.zoneout.draw = zoneout[2] is not None
+        options.zoneout.seed = 0 if zoneout[2] is None else zoneout[2]
+
+
+cdef int64_t row_of(const floating[:, :] array, str name) except -1:
+    """Return how many reals lie between the rows of an array; those within a row are contiguous."""
+    cdef Py_ssize_t size = sizeof(floating), between = array.strides[0]
+    if array.shape[1] != 1 and array.strides[1] != size:
+        raise ValueError(f"{name}: expected contiguous rows")
+    if between % size or between < array.shape[1] * size:
+        raise ValueError(f"{name}: expected rows of whole numbers that do not overlap, got strides {between}")
+    return between // size
+
+
+cdef object begin(floating[:, :] states, const floating[:, ::1] start, const int64_t[::1] counts, bint reverse):
+    """Copy initial states to the rows of h, c or fed where sequences begin: see csrc/fastrnn.h."""
+    cdef int64_t N = start.shape[0], S = states.shape[0] - N, t, r, row = N, following
+    if not reverse:
+        states[:N] = start
+    elif counts is None:
+        states[S:] = start
+    else:
+        for t in range(counts.shape[0]):
+            following = counts[t + 1] if t + 1 < counts.shape[0] else 0
+            for r in range(following, counts[t]):
+                states[row + r] = start[r]
+            row += counts[t]
+
+
 # ---- sequences ----
 
 def forward(
@@ -202,11 +255,14 @@ def forward(
     *,
     bint record,
     object counts=None,
-    tuple reuse=(None, None, None),
+    bint reverse=False,
+    object keep=None,
+    zoneout=None,
+    tuple reuse=(None, None, None, None),
     str isa=None,
     threads=None,
 ):
-    """Run one layer over a batch of sequences.
+    """Run one layer in one direction over a batch of sequences.
 
     Parameters
     ----------
@@ -222,8 +278,14 @@ def forward(
         Whether to keep what `backward` needs.
     counts : (T,) int64, optional
         Rows of each step of a ragged batch, whose sequences are sorted, longest first; otherwise all steps have N.
+    reverse : bool
+        Whether the last step comes first.
+    keep : (N, H), optional
+        Recurrent dropout: what h is multiplied by on its way into the recurrent multiply.
+    zoneout : Zoneout, optional
     reuse : tuple
-        Arrays ``h, c, saved`` of an earlier call that may be overwritten.
+        Arrays ``h, c, saved, fed`` to write to, if they have the right shapes and dtype. h and fed may be columns of
+        wider arrays.
     isa : str, optional
         Another ISA than the one chosen at import; for tests and benchmarks.
     threads : int, optional
@@ -232,11 +294,13 @@ def forward(
     Returns
     -------
     h : ndarray (N+S, H)
-        ``h_0`` and then the output.
+        ``h_0`` and then the output; the other way round if reversed (csrc/fastrnn.h says where each row is).
     c : ndarray (N+S, H), (N, H) without record, or None
         All cell states likewise, or each sequence's last one.
     saved : ndarray (S, saves, H) or None
         What the cell keeps for `backward`, if recorded: the activated gates for instance.
+    fed : ndarray (N+S, H) or None
+        ``keep * h``, if there is a ``keep``.
     """
     info = cell_of(cell)
     cdef int64_t S = x.shape[0], N = h_0.shape[0], I = x.shape[1], H = w_hh.shape[1]
@@ -249,26 +313,32 @@ def forward(
         raise ValueError(f"c_0: cell {cell!r} has {info.states} states")
     if c_0 is not None:
         expect("c_0", (c_0.shape[0], c_0.shape[1]), (N, H))
+    if keep is not None:
+        expect("keep", keep.shape, (N, H))
 
     dtype = FLOAT64 if floating is double else FLOAT32
     h = _array(reuse[0], (N + S, H), dtype)
-    c = saved = None
-    h[:N] = h_0
+    c = saved = fed = None
+    begin[floating](h, h_0, counts, reverse)
     if c_0 is not None:
         c = _array(reuse[1], (N + S if record else N, H), dtype)
-        c[:N] = c_0
+        begin[floating](c, c_0, counts, reverse and record)
     if record and info.saves:
         saved = _array(reuse[2], (S, info.saves, H), dtype)
+    if keep is not None:
+        fed = _array(reuse[3], (N + S, H), dtype)
+        begin[floating](fed, np.multiply(h_0, keep), counts, reverse)
     _forward[floating](
-        info.number, T, N, x, w_ih, w_hh, b_ih, b_hh, h, c, saved, record, counts, isa, _workers(threads))
-    return h, c, saved
+        info.number, T, N, x, w_ih, w_hh, b_ih, b_hh, h, c, saved, record, counts, reverse, keep, fed, zoneout, isa,
+        _workers(threads))
+    return h, c, saved, fed
 
 
 cdef object _forward(
     int cell, int64_t T, int64_t N, const floating[:, ::1] x, const floating[:, ::1] w_ih,
     const floating[:, ::1] w_hh, const floating[::1] b_ih, const floating[::1] b_hh,
-    floating[:, ::1] h, floating[:, ::1] c, floating[:, :, ::1] saved, bint record, const int64_t[::1] counts,
-    str isa, int threads,
+    floating[:, :] h, floating[:, ::1] c, floating[:, :, ::1] saved, bint record, const int64_t[::1] counts,
+    bint reverse, const floating[:, ::1] keep, floating[:, :] fed, zoneout, str isa, int threads,
 ):
     cdef bint is_double = floating is double
     cdef const fr_kernels *kernels = table_of(isa, is_double)
@@ -278,16 +348,21 @@ cdef object _forward(
     problem.cell, problem.threads, problem.eager = <fr_cell>cell, abs(threads), threads < 0
     problem.rows, problem.inputs, problem.hidden = N, x.shape[1], w_hh.shape[1]
     set_weights(&weights, w_ih, w_hh, b_ih, b_hh)
-    args.rows.steps, args.rows.counts = T, NULL
+    args.rows.steps, args.rows.counts, args.rows.reverse = T, NULL, reverse
     if counts is not None:
         args.rows.counts = &counts[0]
     cdef int64_t packed_size = (kernels.packed_size(&problem) + 63) // 64 * 64
     cdef Reals space = Reals(packed_size + kernels.forward_workspace(&problem, &args.rows), is_double)
     args.record = record
-    args.x, args.h = &x[0, 0], &h[0, 0]
+    args.x, args.h, args.h_row = &x[0, 0], &h[0, 0], row_of[floating](h, "h")
     args.c = NULL if c is None else &c[0, 0]
     args.saved = NULL if saved is None else &saved[0, 0, 0]
     args.packed, args.workspace = space.start, <floating *>space.start + packed_size
+    set_options(&args.options, zoneout)
+    args.options.fed, args.options.fed_row = args.h, args.h_row
+    if keep is not None:
+        args.options.keep = &keep[0, 0]
+        args.options.fed, args.options.fed_row = &fed[0, 0], row_of[floating](fed, "fed")
     with nogil:
         kernels.pack(&problem, &weights, space.start)
         kernels.forward(&problem, &args)
@@ -296,17 +371,24 @@ cdef object _forward(
 def backward(
     str cell,
     const floating[:, ::1] x not None,
-    const floating[:, ::1] h not None,
+    const floating[:, :] h not None,
     const floating[:, ::1] c,
     const floating[:, :, ::1] saved,
+    const floating[:, :] fed,
     const floating[:, ::1] w_ih not None,
     const floating[:, ::1] w_hh not None,
     bint bias,
-    const floating[:, ::1] grad_output not None,
+    const floating[:, :] grad_output not None,
     const floating[:, ::1] grad_h_n not None,
     const floating[:, ::1] grad_c_n,
     *,
     object counts=None,
+    bint reverse=False,
+    object keep=None,
+    zoneout=None,
+    object add_to=None,
+    tuple bounds=None,
+    tuple norms=None,
     str isa=None,
     threads=None,
 ):
@@ -314,16 +396,23 @@ def backward(
 
     Parameters
     ----------
-    cell, x, w_ih, w_hh, counts
+    cell, x, w_ih, w_hh, counts, reverse, keep, zoneout
         As given to `forward`.
-    h, c, saved
+    h, c, saved, fed
         As `forward` returned them.
     bias : bool
         Whether the layer has biases.
     grad_output : (S, H)
-        dE/dh_t from outside the layer.
+        dE/dh_t from outside the layer; like h it may be columns of a wider array.
     grad_h_n, grad_c_n : (N, H)
         dE/dh and dE/dc through each sequence's final state; ``grad_c_n`` is None for a cell with one state.
+    add_to : (S, I), optional
+        Where dE/dx is added, instead of being returned as a new array.
+    bounds : tuple of float, optional
+        The largest norm, for each sequence, that the gradient by h and by c may have that flows from a step back to
+        the one before; what is larger is scaled down.
+    norms : tuple of (S,), optional
+        Where to write those norms, as they were before that.
     isa, threads
         As for `forward`.
 
@@ -350,9 +439,16 @@ def backward(
         expect("grad_c_n", (grad_c_n.shape[0], grad_c_n.shape[1]), (N, H))
     if saved is not None:
         expect("saved", (saved.shape[0], saved.shape[1], saved.shape[2]), (S, info.saves, H))
+    if (keep is None) != (fed is None):
+        raise ValueError("keep, fed: expected both or neither")
+    if keep is not None:
+        expect("keep", keep.shape, (N, H))
+        expect("fed", (fed.shape[0], fed.shape[1]), (N + S, H))
+    if add_to is not None:
+        expect("add_to", add_to.shape, (S, I))
 
     dtype = FLOAT64 if floating is double else FLOAT32
-    grad_x = empty((S, I), dtype)
+    grad_x = empty((S, I), dtype) if add_to is None else add_to
     grad_h = np.array(grad_h_n, dtype=dtype)
     grad_c = None if grad_c_n is None else np.array(grad_c_n, dtype=dtype)
     grad_w_ih = empty((info.gates * H, I), dtype)
@@ -360,17 +456,20 @@ def backward(
     grad_b_ih = np.empty(info.gates * H, dtype=dtype) if bias else None
     grad_b_hh = np.empty(info.gates * H, dtype=dtype) if bias else None
     _backward[floating](
-        info.number, T, N, x, h, c, saved, w_ih, w_hh, grad_output,
-        grad_x, grad_h, grad_c, grad_w_ih, grad_w_hh, grad_b_ih, grad_b_hh, counts, isa, _workers(threads))
+        info.number, T, N, x, h, c, saved, fed, w_ih, w_hh, grad_output,
+        grad_x, grad_h, grad_c, grad_w_ih, grad_w_hh, grad_b_ih, grad_b_hh, counts, reverse, keep, zoneout,
+        add_to is not None, bounds or NO_BOUNDS, *(norms or (None, None)), isa, _workers(threads))
     return grad_x, grad_h, grad_c, grad_w_ih, grad_w_hh, grad_b_ih, grad_b_hh
 
 
 cdef object _backward(
-    int cell, int64_t T, int64_t N, const floating[:, ::1] x, const floating[:, ::1] h, const floating[:, ::1] c,
-    const floating[:, :, ::1] saved, const floating[:, ::1] w_ih, const floating[:, ::1] w_hh,
-    const floating[:, ::1] grad_output, floating[:, ::1] grad_x, floating[:, ::1] grad_h,
+    int cell, int64_t T, int64_t N, const floating[:, ::1] x, const floating[:, :] h, const floating[:, ::1] c,
+    const floating[:, :, ::1] saved, const floating[:, :] fed, const floating[:, ::1] w_ih,
+    const floating[:, ::1] w_hh, const floating[:, :] grad_output, floating[:, ::1] grad_x, floating[:, ::1] grad_h,
     floating[:, ::1] grad_c, floating[:, ::1] grad_w_ih, floating[:, ::1] grad_w_hh,
-    floating[::1] grad_b_ih, floating[::1] grad_b_hh, const int64_t[::1] counts, str isa, int threads,
+    floating[::1] grad_b_ih, floating[::1] grad_b_hh, const int64_t[::1] counts, bint reverse,
+    const floating[:, ::1] keep, zoneout, bint add_to_x, tuple bounds, floating[::1] norms_h, floating[::1] norms_c,
+    str isa, int threads,
 ):
     cdef bint is_double = floating is double
     cdef const fr_kernels *kernels = table_of(isa, is_double)
@@ -380,23 +479,37 @@ cdef object _backward(
     problem.cell, problem.threads, problem.eager = <fr_cell>cell, abs(threads), threads < 0
     problem.rows, problem.inputs, problem.hidden = N, x.shape[1], w_hh.shape[1]
     set_weights[floating](&weights, w_ih, w_hh, None, None)
-    args.rows.steps, args.rows.counts = T, NULL
+    args.rows.steps, args.rows.counts, args.rows.reverse = T, NULL, reverse
     if counts is not None:
         args.rows.counts = &counts[0]
     cdef Reals space = Reals(kernels.backward_workspace(&problem, &args.rows), is_double)
-    args.x, args.h = &x[0, 0], &h[0, 0]
+    args.x, args.h, args.h_row = &x[0, 0], &h[0, 0], row_of[floating](h, "h")
     args.c = args.saved = NULL  # not by a conditional expression, in which Cython drops the const
     if c is not None:
         args.c = &c[0, 0]
     if saved is not None:
         args.saved = &saved[0, 0, 0]
-    args.grad_output, args.grad_x = &grad_output[0, 0], &grad_x[0, 0]
+    args.grad_output, args.grad_output_row = &grad_output[0, 0], row_of[floating](grad_output, "grad_output")
+    args.grad_x, args.add_to_x = &grad_x[0, 0], add_to_x
     args.grad_h = &grad_h[0, 0]
     args.grad_c = NULL if grad_c is None else &grad_c[0, 0]
     args.grad_w_ih, args.grad_w_hh = &grad_w_ih[0, 0], &grad_w_hh[0, 0]
     args.grad_b_ih = NULL if grad_b_ih is None else &grad_b_ih[0]
     args.grad_b_hh = NULL if grad_b_hh is None else &grad_b_hh[0]
     args.workspace = space.start
+    set_options(&args.options, zoneout)
+    args.options.fed, args.options.fed_row = <void *>args.h, args.h_row
+    if keep is not None:
+        args.options.keep = &keep[0, 0]
+        args.options.fed, args.options.fed_row = <void *>&fed[0, 0], row_of[floating](fed, "fed")
+    args.flow.bound[0], args.flow.bound[1] = bounds
+    args.flow.norms[0] = args.flow.norms[1] = NULL
+    if norms_h is not None:
+        expect("norms", (norms_h.shape[0],), (x.shape[0],))
+        args.flow.norms[0] = &norms_h[0]
+    if norms_c is not None:
+        expect("norms", (norms_c.shape[0],), (x.shape[0],))
+        args.flow.norms[1] = &norms_c[0]
     with nogil:
         kernels.backward(&problem, &weights, &args)
 
@@ -444,6 +557,29 @@ def unpack_rows(const floating[:, ::1] rows not None, floating[:, ::1] padded no
                 for r in range(n, N):
                     memset(&padded[t * N + order[r], 0], 0, F * sizeof(floating))
                 row += n
+
+
+def reversed_rows(const floating[:, :] states not None, floating[:, :] rows not None, const int64_t[::1] counts):
+    """Copy the output of a reversed layer together, from where it lies among its states (csrc/fastrnn.h).
+
+    Parameters
+    ----------
+    states : (N+S, H)
+    rows : (S, H), out
+        It may be columns of a wider array.
+    counts : (T,) int64
+    """
+    cdef int64_t t, r, row = 0, place = 0, N = states.shape[0] - rows.shape[0], H = rows.shape[1]
+    _steps(rows.shape[0], N, counts)
+    expect("states", (states.shape[0], states.shape[1]), (N + rows.shape[0], H))
+    row_of[floating](states, "states")
+    row_of[floating](rows, "rows")
+    with nogil:
+        for t in range(counts.shape[0]):
+            for r in range(counts[t]):
+                memcpy(&rows[row + r, 0], &states[place + r, 0], H * sizeof(floating))
+            place += N if t == 0 else counts[t - 1]
+            row += counts[t]
 
 
 cdef object _check_ragged(

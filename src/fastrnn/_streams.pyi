@@ -4,6 +4,8 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from fastrnn._kernels import Zoneout
+
 Array = NDArray[Any]
 
 class Stream:
@@ -17,6 +19,7 @@ class Stream:
         b_ih: Array | None,
         b_hh: Array | None,
         *,
+        zoneout: Zoneout | None = None,
         isa: str | None = None,
     ) -> None: ...
     def run(self, x: Array, out: Array) -> None: ...

@@ -9,7 +9,7 @@ from libc.string cimport memcpy
 
 from fastrnn._csrc cimport fr_cell, fr_forward_args, fr_kernels, fr_problem, fr_rows, fr_weights
 from fastrnn._kernels cimport (
-    Buffer, Reals, cell_of, check_sizes, check_weights, expect, floating, set_weights, table_of,
+    Buffer, Reals, cell_of, check_sizes, check_weights, expect, floating, set_options, set_weights, table_of,
 )
 
 import numpy as np
@@ -30,7 +30,7 @@ cdef class Stream:
 
     Parameters
     ----------
-    cell, w_ih, w_hh, b_ih, b_hh, isa
+    cell, w_ih, w_hh, b_ih, b_hh, zoneout, isa
         As for `fastrnn._kernels.forward`.
     h_0, c_0 : ndarray (N, H)
         Where the stream starts; ``c_0`` is None for a cell with one state.
@@ -46,7 +46,7 @@ cdef class Stream:
     cdef readonly int64_t row_in, row_out
     cdef int64_t step_in, step_out
 
-    def __init__(self, str cell, h_0, c_0, w_ih, w_hh, b_ih, b_hh, *, str isa=None):
+    def __init__(self, str cell, h_0, c_0, w_ih, w_hh, b_ih, b_hh, *, zoneout=None, str isa=None):
         info = cell_of(cell)
         N, H = h_0.shape
         self.is_double = h_0.dtype == np.float64
@@ -64,6 +64,7 @@ cdef class Stream:
             self._pack[double](info, weights[0], weights[1], weights[2], weights[3])
         else:
             self._pack[float](info, weights[0], weights[1], weights[2], weights[3])
+        set_options(&self.args.options, zoneout)
         self._start(N, H, h_0, c_0)
 
     cdef object _pack(
@@ -78,7 +79,7 @@ cdef class Stream:
 
     cdef object _start(self, int64_t N, int64_t H, h_0, c_0):
         cdef fr_rows rows
-        rows.steps, rows.counts = BLOCK, NULL
+        rows.steps, rows.counts, rows.reverse = BLOCK, NULL, 0
         cdef int64_t size = 8 if self.is_double else 4
         self.row_in, self.row_out = self.problem.inputs, H
         self.step_in, self.step_out = N * self.problem.inputs * size, N * H * size
@@ -86,8 +87,9 @@ cdef class Stream:
         self.workspace = Reals(self.kernels.forward_workspace(&self.problem, &rows), self.is_double)
         cdef Buffer start = Buffer(np.ascontiguousarray(h_0), "h_0", self.is_double, False)
         memcpy(self.h.start, start.view.buf, start.view.len)
-        self.args.record, self.args.rows.counts, self.args.saved = 0, NULL, NULL
-        self.args.h, self.args.c = self.h.start, NULL
+        self.args.record, self.args.rows, self.args.saved = 0, rows, NULL
+        self.args.h, self.args.h_row, self.args.c = self.h.start, H, NULL
+        self.args.options.fed, self.args.options.fed_row = self.h.start, H
         self.args.workspace, self.args.packed = self.workspace.start, self.packed.start
         self.c = None if c_0 is None else np.array(c_0, order="C")
         if c_0 is not None:

@@ -12,6 +12,7 @@ __all__ = [
     "BLANK",
     "Seed",
     "a_bool",
+    "a_rate",
     "as_dtype",
     "as_generator",
     "as_real",
@@ -73,6 +74,15 @@ def positive_float(name: str, value: float, *, below: float = math.inf, zero: bo
     if not ((value > 0 or (zero and value == 0)) and value < below):
         limit = f" and < {below:g}" if below < math.inf else ""
         raise ValueError(f"{name}: expected a finite number {'>=' if zero else '>'} 0{limit}, got {shown(value)}")
+    return float(value)
+
+
+def a_rate(name: str, value: float) -> float:
+    """Return a probability from 0 to below 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: expected a number from 0 to below 1, got {shown(value)}")
+    if not 0 <= value < 1:
+        raise ValueError(f"{name}: expected a number from 0 to below 1, got {shown(value)}")
     return float(value)
 
 

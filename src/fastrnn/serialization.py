@@ -211,4 +211,8 @@ def _blank(layer_type: type[Layer], config: dict[str, Any]) -> Layer:
     """Return the layer without initial values: drawing orthogonal ones takes longer than reading."""
     if "seed" in config:
         raise TypeError("a seed is not part of an architecture")
-    return layer_type(**config, seed=BLANK) if issubclass(layer_type, (Recurrent, Linear)) else layer_type(**config)
+    return (
+        layer_type(**config, seed=BLANK)
+        if issubclass(layer_type, (Recurrent, Jordan, Linear))
+        else layer_type(**config)
+    )

@@ -54,11 +54,14 @@ class Gradients:
         dE/d(initial state), in the form of the layer's state.
     parameters : dict
         dE/d(parameter) by the names of `Layer.parameters`.
+    state_norms : dict of ndarray, or None
+        Of a recurrent layer, if asked for: see `Recurrent.backward`.
     """
 
     x: Array
     state: State = None
     parameters: dict[str, Array] = field(default_factory=dict)
+    state_norms: dict[str, Array] | None = None
 
 
 class Layer(ABC):

@@ -1,9 +1,10 @@
 """GRU: the gated recurrent unit."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
-from fastrnn._validation import Seed, a_bool
+from fastrnn._validation import a_bool
+from fastrnn.layers.building import Options
 from fastrnn.layers.recurrent import Recurrent
 
 
@@ -21,15 +22,12 @@ class GRU(Recurrent):
     reset_after : bool
         Whether the reset gate comes after the recurrent product of n, as in PyTorch and cuDNN, or before it, as
         published: ``n = tanh(W_in x_t + b_in + W_hn (r h_{t-1}) + b_hn)``.
-    bias : bool
-        Whether there are biases; they start at 0.
-    batch_first : bool
-        Whether x and output are (N, T, ·) instead of (T, N, ·).
-    dtype : {"float32", "float64"}
-        Of parameters and output; input is cast to it.
-    seed : int or numpy.random.Generator, optional
-        Of the initial weights: Glorot uniform from the input, orthogonal within the recurrence.
+    **options
+        ``bias``, ``batch_first``, ``dropout``, ``bidirectional``, ``recurrent_dropout``, ``zoneout``, ``init``,
+        ``dtype`` and ``seed``: see `Recurrent`. The biases start at 0.
     """
+
+    _update_gate = 1
 
     def __init__(
         self,
@@ -38,15 +36,10 @@ class GRU(Recurrent):
         num_layers: int = 1,
         *,
         reset_after: bool = True,
-        bias: bool = True,
-        batch_first: bool = False,
-        dtype: str = "float32",
-        seed: Seed = None,
+        **options: Unpack[Options],
     ) -> None:
         self.reset_after = a_bool("reset_after", reset_after)
-        super().__init__(
-            input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first, dtype=dtype, seed=seed
-        )
+        super().__init__(input_size, hidden_size, num_layers, **options)
 
     @classmethod
     def _cell_of(cls, config: Mapping[str, Any]) -> str:

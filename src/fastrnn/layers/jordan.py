@@ -7,11 +7,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn import _jordan
-from fastrnn._validation import Seed, as_real, expect_shape, one_of, positive_int
+from fastrnn._validation import (
+    BLANK,
+    Seed,
+    a_bool,
+    as_dtype,
+    as_generator,
+    as_real,
+    expect_shape,
+    one_of,
+    positive_int,
+)
 from fastrnn.initializers import glorot_uniform, orthogonal
+from fastrnn.layers.axes import OverTime
 from fastrnn.layers.base import Array, Gradients, Shapes, State, Tape, read_only
 from fastrnn.layers.ragged import Dense
-from fastrnn.layers.recurrent import Recurrent
 from fastrnn.layers.stream import LayerStream
 
 WEIGHTS = ("weight_ih", "weight_hh", "weight_ho")
@@ -30,7 +40,15 @@ class _Recorded(NamedTuple):
     unbatched: bool
 
 
-class Jordan(Recurrent):
+def _initial(rng: np.random.Generator | None, name: str, shape: tuple[int, ...]) -> Array:
+    """Return initial values of one parameter; zeros without a generator."""
+    if rng is None or name in BIASES:
+        return np.zeros(shape)
+    draw = orthogonal if name == "weight_hh" else glorot_uniform
+    return draw(rng, shape[0], shape[1])
+
+
+class Jordan(OverTime):
     """The Jordan network (Jordan 1986, "Attractor dynamics and parallelism in a connectionist sequential machine").
 
     ``h_t = φ(W_ih x_t + b_ih + W_hh y_{t-1} + b_hh)``, ``y_t = ψ(W_ho h_t + b_ho)``: what is remembered is the output.
@@ -73,16 +91,19 @@ class Jordan(Recurrent):
         dtype: str = "float32",
         seed: Seed = None,
     ) -> None:
+        self.input_size = positive_int("input_size", input_size)
+        self.hidden_size = positive_int("hidden_size", hidden_size)
         self.outputs = positive_int("output_size", output_size)
         self.nonlinearity = one_of("nonlinearity", nonlinearity, tuple(_jordan.PHI))
         self.output_activation = one_of("output_activation", output_activation, tuple(_jordan.PSI))
-        super().__init__(input_size, hidden_size, bias=bias, batch_first=batch_first, dtype=dtype, seed=seed)
+        self.bias = a_bool("bias", bias)
+        self.batch_first = a_bool("batch_first", batch_first)
+        self.dtype = as_dtype(dtype)
+        shapes = dict(self.parameter_shapes(self.config()))
+        rng = None if seed is BLANK else as_generator(seed)
+        self._parameters = {name: _initial(rng, name, shape).astype(self.dtype) for name, shape in shapes.items()}
 
     # ---- parameters ----
-
-    @classmethod
-    def _cell_of(cls, config: Mapping[str, Any]) -> str:
-        return f"rnn_{config['nonlinearity']}"  # the cell with the same hidden units
 
     @classmethod
     def parameter_shapes(cls, config: Mapping[str, Any]) -> Shapes:
@@ -91,13 +112,6 @@ class Jordan(Recurrent):
         yield from zip(WEIGHTS, ((H, inputs), (H, outputs), (outputs, H)), strict=True)
         if config["bias"]:
             yield from zip(BIASES, ((H,), (H,), (outputs,)), strict=True)
-
-    def _initial(self, rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> Array:
-        """Return initial values of one parameter."""
-        if name in BIASES:
-            return np.zeros(shape)
-        draw = orthogonal if name == "weight_hh" else glorot_uniform
-        return draw(rng, shape[0], shape[1])
 
     def _all_parameters(self) -> list[Array | None]:
         """Return weights and biases as the kernels take them; None for missing biases."""
@@ -118,7 +132,8 @@ class Jordan(Recurrent):
 
     def output_size(self, input_size: int) -> int:
         """Return O."""
-        super().output_size(input_size)
+        if input_size != self.input_size:
+            raise ValueError(f"Jordan takes {self.input_size} features, but gets {input_size}")
         return self.outputs
 
     def _state_shape(self, rows: int) -> tuple[int, int, int]:
@@ -239,9 +254,8 @@ class Jordan(Recurrent):
 
     def _results(self, batch: Dense, y: Array, unbatched: bool) -> tuple[Array, State]:
         """Return output and final state, in the axes that users see, of y (N+S, O)."""
-        rows = y[batch.rows :]
-        final = np.array(batch.unsort(batch.last(rows)))[None]
-        return self._output(batch.unpack(rows), unbatched), self._state([final], unbatched)
+        final = np.array(batch.unsort(batch.final(y, reverse=False)))[None]
+        return self._output(batch.unpack(batch.output(y, reverse=False)), unbatched), self._state([final], unbatched)
 
     def backward(self, tape: Tape, grad_output: ArrayLike, grad_state: State = None) -> Gradients:
         """Backpropagate through time.

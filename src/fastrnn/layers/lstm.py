@@ -3,9 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from fastrnn.layers.base import Array
 from fastrnn.layers.recurrent import Recurrent
 
 
@@ -20,26 +17,14 @@ class LSTM(Recurrent):
         I and H.
     num_layers : int
         Layers, each fed by the one below.
-    bias : bool
-        Whether there are biases. The forget gate's ``bias_ih`` starts at 1 (Gers et al. 2000; Jozefowicz et al.
-        2015), all others at 0.
-    batch_first : bool
-        Whether x and output are (N, T, ·) instead of (T, N, ·).
-    dtype : {"float32", "float64"}
-        Of parameters and output; input is cast to it.
-    seed : int or numpy.random.Generator, optional
-        Of the initial weights: Glorot uniform from the input, orthogonal within the recurrence.
+    **options
+        ``bias``, ``batch_first``, ``dropout``, ``bidirectional``, ``recurrent_dropout``, ``zoneout``, ``init``,
+        ``dtype`` and ``seed``: see `Recurrent`. The forget gate's ``bias_ih`` starts at 1, the other biases at 0.
     """
 
     _state_names = ("h", "c")
+    _forget_gate = 1
 
     @classmethod
     def _cell_of(cls, config: Mapping[str, Any]) -> str:  # noqa: ARG003
         return "lstm"
-
-    def _initial(self, rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> Array:
-        """Return the initial values of all recurrent layers, but 1 for the forget gate's bias."""
-        values = super()._initial(rng, name, shape)
-        if name.startswith("bias_ih"):
-            values[self.hidden_size : 2 * self.hidden_size] = 1.0
-        return values

@@ -68,9 +68,17 @@ class Dense:
         """Undo `sort`."""
         return state
 
-    def last(self, rows: Array) -> Array:
-        """Return each sequence's last row, (N, F), in the order of the rows."""
-        return rows[len(rows) - self.rows :]
+    def output(self, states: Array, reverse: bool, out: Array | None = None) -> Array:
+        """Return the output (S, H) of a layer from its states (N+S, H), in ``out`` if it has to be copied."""
+        rows = states[: len(states) - self.rows] if reverse else states[self.rows :]
+        if out is not None and not np.may_share_memory(rows, out):
+            out[...] = rows
+            return out
+        return rows
+
+    def final(self, states: Array, reverse: bool) -> Array:
+        """Return each sequence's final state (N, H) from its states (N+S, H), in the order of the rows."""
+        return states[: self.rows] if reverse else states[len(states) - self.rows :]
 
 
 class Ragged(Dense):
@@ -116,6 +124,14 @@ class Ragged(Dense):
         result[self.order] = state
         return result
 
-    def last(self, rows: Array) -> Array:
-        """Return each sequence's last row, (N, F), in the order of the rows."""
-        return rows[self._last]
+    def output(self, states: Array, reverse: bool, out: Array | None = None) -> Array:
+        """Return the output (S, H) of a layer from its states (N+S, H), in ``out`` if it has to be copied."""
+        if not reverse:
+            return super().output(states, reverse, out)
+        rows = empty((self._total, states.shape[1]), states.dtype) if out is None else out
+        _kernels.reversed_rows(states, rows, self._counts)
+        return rows
+
+    def final(self, states: Array, reverse: bool) -> Array:
+        """Return each sequence's final state (N, H) from its states (N+S, H), in the order of the rows."""
+        return states[: self.rows] if reverse else states[self.rows + self._last]

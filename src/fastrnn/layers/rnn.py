@@ -1,9 +1,10 @@
 """RNN, also called Elman: the "simple" recurrent network."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
-from fastrnn._validation import Seed, one_of
+from fastrnn._validation import one_of
+from fastrnn.layers.building import Options
 from fastrnn.layers.recurrent import Recurrent
 
 
@@ -20,14 +21,9 @@ class RNN(Recurrent):
         Layers, each fed by the one below.
     nonlinearity : {"tanh", "sigmoid", "relu"}
         φ.
-    bias : bool
-        Whether there are biases; they start at 0.
-    batch_first : bool
-        Whether x and output are (N, T, ·) instead of (T, N, ·).
-    dtype : {"float32", "float64"}
-        Of parameters and output; input is cast to it.
-    seed : int or numpy.random.Generator, optional
-        Of the initial weights: Glorot uniform from the input, orthogonal within the recurrence.
+    **options
+        ``bias``, ``batch_first``, ``dropout``, ``bidirectional``, ``recurrent_dropout``, ``zoneout``, ``init``,
+        ``dtype`` and ``seed``: see `Recurrent`. The biases start at 0.
     """
 
     def __init__(
@@ -37,15 +33,10 @@ class RNN(Recurrent):
         num_layers: int = 1,
         *,
         nonlinearity: str = "tanh",
-        bias: bool = True,
-        batch_first: bool = False,
-        dtype: str = "float32",
-        seed: Seed = None,
+        **options: Unpack[Options],
     ) -> None:
         self.nonlinearity = one_of("nonlinearity", nonlinearity, ("tanh", "sigmoid", "relu"))
-        super().__init__(
-            input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first, dtype=dtype, seed=seed
-        )
+        super().__init__(input_size, hidden_size, num_layers, **options)
 
     @classmethod
     def _cell_of(cls, config: Mapping[str, Any]) -> str:

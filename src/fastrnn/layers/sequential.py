@@ -14,8 +14,8 @@ from scipy.special import expit, softmax
 
 from fastrnn._validation import as_real, expect_features, expect_shape, positive_int, shown
 from fastrnn.layers.activations import Sigmoid, Softmax
+from fastrnn.layers.axes import OverTime
 from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
-from fastrnn.layers.recurrent import Recurrent
 from fastrnn.layers.stream import ModelStream
 
 LINKS: dict[str, Callable[[Array], Array]] = {"sigmoid": expit, "softmax": lambda z: softmax(z, axis=-1)}
@@ -53,7 +53,7 @@ class Sequential(Layer):
                 raise TypeError(f"layers: expected a Layer at position {i}, got {shown(layer)}")
             if isinstance(layer, Sequential):
                 raise TypeError(f"layers: got a Sequential at position {i}; pass its layers instead: *model.layers")
-            if isinstance(layer, Recurrent) and layer.batch_first:
+            if isinstance(layer, OverTime) and layer.batch_first:
                 raise ValueError(f"layers: {layer!r} at position {i} has batch_first=True; leave it out here")
         owners = [layer for layer in layers if layer.parameters()]
         if len(set(map(id, owners))) < len(owners):
@@ -151,7 +151,7 @@ class Sequential(Layer):
         spare = [None] * len(self.layers) if reuse is None else self._recycle(reuse)[0]
         states, tapes = [], []
         for layer, start, old in zip(self.layers, self._states(state), spare, strict=True):
-            recycled = {"reuse": old} if isinstance(layer, Recurrent) else {}
+            recycled = {"reuse": old} if isinstance(layer, OverTime) else {}
             array, end, tape = layer.record(array, start, **recycled)
             states.append(end)
             tapes.append(tape)

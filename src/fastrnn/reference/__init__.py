@@ -9,6 +9,7 @@ from fastrnn.reference.elman import Elman
 from fastrnn.reference.gru import GRU, GRUBefore
 from fastrnn.reference.jordan import Jordan
 from fastrnn.reference.lstm import LSTM
+from fastrnn.reference.masks import dropped
 from fastrnn.reference.paths import Path, gradient_by_path
 from fastrnn.reference.sequence import Gradients, Tape, backward, final_state, forward
 
@@ -24,6 +25,7 @@ __all__ = [
     "Path",
     "Tape",
     "backward",
+    "dropped",
     "final_state",
     "forward",
     "gradient_by_path",

@@ -22,7 +22,9 @@ class Cell(Protocol):
     gates: int
     states: int
 
-    def step(self, x_part: Array, state: tuple[Array, ...], w: dict[str, Array]) -> tuple[tuple[Array, ...], Any]:
+    def step(
+        self, x_part: Array, state: tuple[Array, ...], w: dict[str, Array], keep: Array | float = 1.0
+    ) -> tuple[tuple[Array, ...], Any]:
         """Take one step.
 
         Parameters
@@ -33,6 +35,8 @@ class Cell(Protocol):
             The previous state; its first part is h_{t-1}.
         w : dict
             ``weight_hh`` (G·H, H), and ``bias_hh`` (G·H,) or not.
+        keep : (N, H), optional
+            The mask m of recurrent dropout, for `recurrent_part` and its backward.
 
         Returns
         -------
@@ -44,7 +48,12 @@ class Cell(Protocol):
         ...
 
     def step_backward(
-        self, saved: Any, state: tuple[Array, ...], grad_state: tuple[Array, ...], w: dict[str, Array]
+        self,
+        saved: Any,
+        state: tuple[Array, ...],
+        grad_state: tuple[Array, ...],
+        w: dict[str, Array],
+        keep: Array | float = 1.0,
     ) -> StepGradients:
         """Backpropagate dE/d(new state) through the step that began at `state` and saved `saved`."""
         ...

@@ -37,17 +37,24 @@ class Elman:
         self.phi = PHI[nonlinearity]
         self.slope = SLOPE[nonlinearity]
 
-    def step(self, x_part: Array, state: tuple[Array, ...], w: dict[str, Array]) -> tuple[tuple[Array, ...], Array]:
+    def step(
+        self, x_part: Array, state: tuple[Array, ...], w: dict[str, Array], keep: Array | float = 1.0
+    ) -> tuple[tuple[Array, ...], Array]:
         """Return ``(h,)`` and h."""
         (h_prev,) = state
-        h = self.phi(x_part + recurrent_part(h_prev, w))
+        h = self.phi(x_part + recurrent_part(h_prev, w, keep))
         return (h,), h
 
     def step_backward(
-        self, saved: Array, state: tuple[Array, ...], grad_state: tuple[Array, ...], w: dict[str, Array]
+        self,
+        saved: Array,
+        state: tuple[Array, ...],
+        grad_state: tuple[Array, ...],
+        w: dict[str, Array],
+        keep: Array | float = 1.0,
     ) -> StepGradients:
         """Return the gradients, with dE/dz = dE/dh ∘ φ'(z)."""
         h, (h_prev,), (grad_h,) = saved, state, grad_state
         dz = grad_h * self.slope(h)
-        grad_h_prev, recurrent = recurrent_part_backward(dz, h_prev, w)
+        grad_h_prev, recurrent = recurrent_part_backward(dz, h_prev, w, keep)
         return StepGradients(dz, (grad_h_prev,), recurrent)

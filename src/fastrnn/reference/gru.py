@@ -17,20 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn.reference.elman import sigmoid
-from fastrnn.reference.step import StepGradients, recurrent_part, recurrent_part_backward
+from fastrnn.reference.step import StepGradients, mix, recurrent_part, recurrent_part_backward
 
 Array = NDArray[np.float64]
+Weights = dict[str, Array]
 
 
-def mix(z: Array, n: Array, h: Array) -> Array:
-    """h' = (1 - z) ∘ n + z ∘ h."""
-    return (1.0 - z) * n + z * h
-
-
-def mix_backward(z: Array, n: Array, h: Array, grad: Array) -> tuple[Array, Array, Array]:
-    """From dE/dh': what reaches the arguments of z's σ and of n's tanh, and what reaches h past all gates."""
-    d_z, d_n = grad * (h - n), grad * (1.0 - z)
-    return d_z * z * (1.0 - z), d_n * (1.0 - n**2), grad * z
+def split_gates(w: Weights) -> tuple[Weights, Weights]:
+    """Return the recurrent parameters of r and z together, and those of n."""
+    both = 2 * w["weight_hh"].shape[1]
+    recurrent = {name: array for name, array in w.items() if name in ("weight_hh", "bias_hh")}
+    return {k: a[:both] for k, a in recurrent.items()}, {k: a[both:] for k, a in recurrent.items()}
 
 
 class GRU:
@@ -39,58 +36,69 @@ class GRU:
     gates = 3
     states = 1
 
+    def seen(self, r: Array, h: Array, w: Weights, keep: Array | float) -> tuple[Array, Array]:
+        """Return what the candidate sees of h, (N, H), and its recurrent product; `w` is n's."""
+        product = recurrent_part(h, w, keep)
+        return r * product, product
+
+    def seen_backward(
+        self, d_seen: Array, product: Array, r: Array, h: Array, w: Weights, keep: Array | float
+    ) -> tuple[Array, Array, Weights]:
+        """From dE/d(seen): dE/dr, dE/dh and what the step adds to the gradients of n's recurrent parameters."""
+        d_h, recurrent = recurrent_part_backward(d_seen * r, h, w, keep)
+        return d_seen * product, d_h, recurrent
+
     def step(
-        self, x_part: Array, state: tuple[Array, ...], w: dict[str, Array]
+        self, x_part: Array, state: tuple[Array, ...], w: Weights, keep: Array | float = 1.0
     ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-        """Return ``(h',)``, and the gates with W_hn h + b_hn."""
+        """Return ``(h',)``, and the gates with the candidate's recurrent product."""
         (h,) = state
+        w_rz, w_n = split_gates(w)
         x_r, x_z, x_n = np.split(x_part, 3, axis=-1)
-        h_r, h_z, h_n = np.split(recurrent_part(h, w), 3, axis=-1)
+        h_r, h_z = np.split(recurrent_part(h, w_rz, keep), 2, axis=-1)
         r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
-        n = np.tanh(x_n + r * h_n)
-        return (mix(z, n, h),), (r, z, n, h_n)
+        seen, product = self.seen(r, h, w_n, keep)
+        n = np.tanh(x_n + seen)
+        return (mix(z, n, h),), (r, z, n, product)
 
     def step_backward(
-        self, saved: tuple[Array, ...], state: tuple[Array, ...], grad_state: tuple[Array, ...], w: dict[str, Array]
+        self,
+        saved: tuple[Array, ...],
+        state: tuple[Array, ...],
+        grad_state: tuple[Array, ...],
+        w: Weights,
+        keep: Array | float = 1.0,
     ) -> StepGradients:
-        """Return the gradients; that of n's block is dz_n in x_part, and r ∘ dz_n in W_hh h + b_hh."""
-        (r, z, n, h_n), (h,), (grad_h,) = saved, state, grad_state
-        dz_z, dz_n, past = mix_backward(z, n, h, grad_h)
-        dz_r = dz_n * h_n * r * (1.0 - r)
-        d_h_part = np.concatenate([dz_r, dz_z, dz_n * r], axis=-1)
-        through, recurrent = recurrent_part_backward(d_h_part, h, w)
-        return StepGradients(np.concatenate([dz_r, dz_z, dz_n], axis=-1), (past + through,), recurrent)
+        """Return the gradients; h is reached past the gates, through r and z, and through what the candidate sees."""
+        (r, z, n, product), (h,), (grad_h,) = saved, state, grad_state
+        w_rz, w_n = split_gates(w)
+        dz_z = grad_h * (h - n) * z * (1.0 - z)
+        dz_n = grad_h * (1.0 - z) * (1.0 - n**2)
+        d_r, through_n, of_n = self.seen_backward(dz_n, product, r, h, w_n, keep)
+        dz_r = d_r * r * (1.0 - r)
+        through_rz, of_rz = recurrent_part_backward(np.concatenate([dz_r, dz_z], axis=-1), h, w_rz, keep)
+        recurrent = {name: np.concatenate([of_rz[name], of_n[name]]) for name in of_rz}
+        dz = np.concatenate([dz_r, dz_z, dz_n], axis=-1)
+        return StepGradients(dz, (grad_h * z + through_rz + through_n,), recurrent)
 
 
-class GRUBefore:
+class GRUBefore(GRU):
     """Three gates in the order r, z, n; r resets before the product. The state is the output."""
 
-    gates = 3
-    states = 1
+    def seen(self, r: Array, h: Array, w: Weights, keep: Array | float) -> tuple[Array, Array]:
+        """Return the product of r ∘ h, twice: the candidate sees all of it."""
+        product = recurrent_part(r * h, w, keep)
+        return product, product
 
-    def step(
-        self, x_part: Array, state: tuple[Array, ...], w: dict[str, Array]
-    ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-        """Return ``(h',)`` and the gates."""
-        (h,) = state
-        x_r, x_z, x_n = np.split(x_part, 3, axis=-1)
-        W_r, W_z, W_n = np.split(w["weight_hh"], 3)
-        b_r, b_z, b_n = np.split(w.get("bias_hh", np.zeros(3 * h.shape[-1])), 3)
-        r = sigmoid(x_r + h @ W_r.T + b_r)
-        z = sigmoid(x_z + h @ W_z.T + b_z)
-        n = np.tanh(x_n + (r * h) @ W_n.T + b_n)
-        return (mix(z, n, h),), (r, z, n)
-
-    def step_backward(
-        self, saved: tuple[Array, ...], state: tuple[Array, ...], grad_state: tuple[Array, ...], w: dict[str, Array]
-    ) -> StepGradients:
-        """Return the gradients; W_hn meets r ∘ h where the others meet h."""
-        (r, z, n), (h,), (grad_h,) = saved, state, grad_state
-        W_r, W_z, W_n = np.split(w["weight_hh"], 3)
-        dz_z, dz_n, past = mix_backward(z, n, h, grad_h)
-        d_rh = dz_n @ W_n  # dE/d(r ∘ h)
-        dz_r = d_rh * h * r * (1.0 - r)
-        d_h = past + d_rh * r + dz_r @ W_r + dz_z @ W_z
-        dz = np.concatenate([dz_r, dz_z, dz_n], axis=-1)
-        dW = np.concatenate([dz_r.T @ h, dz_z.T @ h, dz_n.T @ (r * h)])
-        return StepGradients(dz, (d_h,), {"weight_hh": dW, "bias_hh": dz.sum(0)})
+    def seen_backward(
+        self,
+        d_seen: Array,
+        product: Array,  # noqa: ARG002 - of the other convention alone
+        r: Array,
+        h: Array,
+        w: Weights,
+        keep: Array | float,
+    ) -> tuple[Array, Array, Weights]:
+        """Return the gradients; W_hn meets r ∘ h where the other convention has it meet h."""
+        d_rh, recurrent = recurrent_part_backward(d_seen, r * h, w, keep)
+        return d_rh * h, d_rh * r, recurrent

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn.reference.elman import PHI, SLOPE, sigmoid
-from fastrnn.reference.sequence import Gradients, Mask, choose, pre_activation
+from fastrnn.reference.sequence import Mask, pre_activation
 
 Array = NDArray[np.float64]
 
@@ -49,6 +49,14 @@ class JordanTape(NamedTuple):
     y: list[Array]  # T of (N, O)
     running: Mask  # (T, N, 1): has the sequence this step?
     forced: bool  # is what was fed back the teacher's?
+
+
+class JordanGradients(NamedTuple):
+    """dE/d(input), dE/dy_0, dE/d(parameters by name)."""
+
+    x: Array
+    y_0: Array
+    parameters: dict[str, Array]
 
 
 class Jordan:
@@ -99,13 +107,13 @@ class Jordan:
             fed = y if teacher is None or t == 0 else np.where(running[t], teacher[t - 1], 0.0)
             h = self.phi(pre_activation(tape.x[t], fed, w))
             new = self.psi(h @ w["weight_ho"].T + w.get("bias_ho", 0.0))
-            (y,) = choose(running[t], (new,), (y,))
+            y = np.where(running[t], new, y)
             output[t] = np.where(running[t], new, 0.0)
             for part, value in ((tape.fed, fed), (tape.h, h), (tape.y, new)):
                 part.append(value)
         return output, y, tape
 
-    def backward(self, tape: JordanTape, grad_output: Array, grad_y_n: Array, w: dict[str, Array]) -> Gradients:
+    def backward(self, tape: JordanTape, grad_output: Array, grad_y_n: Array, w: dict[str, Array]) -> JordanGradients:
         """Return all gradients.
 
         Parameters
@@ -131,5 +139,5 @@ class Jordan:
                 total[name] += sums[name]
             grad_x[t] = dz @ w["weight_ih"]
             back = np.zeros_like(dy) if tape.forced and t > 0 else dz @ w["weight_hh"]
-            (grad_y,) = choose(running, (back,), (grad_y,))
-        return Gradients(grad_x, (grad_y,), total)
+            grad_y = np.where(running, back, grad_y)
+        return JordanGradients(grad_x, grad_y, total)

@@ -1,0 +1,274 @@
+"""A stack of recurrent layers at work: layer upon layer, direction by direction, on packed rows.
+
+N sequences, S rows of all their steps, I inputs, H hidden units, L layers, D directions (1, or 2: forwards and
+reversed). The time loops are in the kernels.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastrnn import _kernels
+from fastrnn._kernels import Zoneout
+from fastrnn._memory import empty
+from fastrnn.layers.base import Array
+from fastrnn.layers.ragged import Dense
+
+Arrays = tuple[Array | None, Array | None, Array | None, Array | None]  # h, c, saved, fed
+Weights = Sequence[Array | None]  # weight_ih (G·H, I), weight_hh (G·H, H), bias_ih (G·H,), bias_hh (G·H,) or None
+States = list[Array]  # h and, where the cell has it, c: (L·D, N, H)
+
+
+class Rates(NamedTuple):
+    """How likely what is dropped, or kept at its old value."""
+
+    dropout: float = 0.0  # elements of what one layer hands to the next
+    recurrent: float = 0.0  # units of h on their way into the recurrent product, the same at all steps of a sequence
+    zoneout: tuple[float, ...] = (0.0, 0.0)  # elements of h and of c
+
+    def any(self) -> bool:
+        """Whether there is chance in it at all."""
+        return self.dropout > 0 or self.recurrent > 0 or max(self.zoneout) > 0
+
+
+class Direction(NamedTuple):
+    """One direction of one layer, recorded."""
+
+    h: Array  # (N+S, H), rows 2H apart where two directions share an array
+    c: Array | None  # (N+S, H)
+    saved: Array | None  # (S, saves, H)
+    fed: Array | None  # (N+S, H): keep ∘ h
+    keep: Array | None  # (N, H): recurrent dropout
+    zoneout: Zoneout | None
+
+
+class LayerTape(NamedTuple):
+    """One layer, recorded."""
+
+    x: Array  # (S, I), after dropout
+    seed: int | None  # of that dropout
+    directions: tuple[Direction, ...]
+    output: Array  # (S, D·H)
+
+
+class Watch(NamedTuple):
+    """What is done to the gradient that flows back through the states; [0] of h, [1] of c."""
+
+    bounds: tuple[float, float]  # its largest norm for a sequence and a step
+    norms: list[Array]  # (L·D, S) of each state that there is, out: its norms before that
+
+    def norms_of(self, i: int) -> tuple[Array | None, Array | None]:
+        """Return where those of one direction of one layer go."""
+        return self.norms[0][i], self.norms[1][i] if len(self.norms) == 2 else None
+
+
+class Stack:
+    """How a stack is built, without its parameters."""
+
+    def __init__(self, cell: str, hidden_size: int, layers: int, *, bidirectional: bool, rates: Rates) -> None:
+        self.cell, self.H, self.L, self.D, self.rates = cell, hidden_size, layers, 1 + bidirectional, rates
+        self.info = _kernels.CELLS[cell]
+        expected = Zoneout(rates.zoneout[0], rates.zoneout[1], None)
+        self.expected = expected if max(rates.zoneout) > 0 else None
+
+    # ---- forward ----
+
+    def forward(
+        self,
+        weights: Sequence[Weights],
+        batch: Dense,
+        x: Array,
+        states: States,
+        *,
+        record: bool = False,
+        rng: np.random.Generator | None = None,
+        spare: Sequence[LayerTape] = (),
+    ) -> tuple[Array, States, list[LayerTape]]:
+        """Run all layers.
+
+        Parameters
+        ----------
+        weights : sequence of L·D
+        batch : Dense
+        x : (S, I)
+        states : list of (L·D, N, H)
+        record : bool
+            Whether to return tapes.
+        rng : numpy.random.Generator, optional
+            What dropout and zoneout draw from; without it nothing is dropped, and zoneout takes its expected value.
+        spare : sequence of LayerTape
+            Whose buffers may be overwritten.
+
+        Returns
+        -------
+        output : (S, D·H)
+        states : list of (L·D, N, H)
+            The final ones.
+        tapes : list of LayerTape
+            Empty unless recorded.
+        """
+        tapes: list[LayerTape] = []
+        final = [np.empty_like(part) for part in states]
+        for k in range(self.L):
+            x, seed = self._drop(x, rng) if k else (x, None)
+            old = spare[k] if spare else None
+            output, arrays = self._room(batch, len(x), x.dtype, old)
+            ran = []
+            for d in range(self.D):
+                i = k * self.D + d
+                start = [batch.sort(part[i]) for part in states]
+                one = self._direction(weights[i], batch, x, start, d == 1, arrays[d], rng, record)
+                self._final(batch, one, d == 1, record, [part[i] for part in final])
+                ran.append(one)
+            x_in, x = x, self._output(batch, ran, output)
+            if record:
+                tapes.append(LayerTape(x_in, seed, tuple(ran), x))
+        return x, final, tapes
+
+    def _drop(self, x: Array, rng: np.random.Generator | None) -> tuple[Array, int | None]:
+        """Return what one layer hands to the next, and the seed of what was dropped."""
+        if rng is None or not self.rates.dropout:
+            return x, None
+        out, seed = empty(x.shape, x.dtype), draw_seed(rng)
+        _kernels.drop(x, out, self.rates.dropout, seed)
+        return out, seed
+
+    def _room(self, batch: Dense, S: int, dtype: Any, old: LayerTape | None) -> tuple[Array | None, list[Arrays]]:
+        """Return an array for the output (S, 2H) of two directions, and for each direction its h, c, saved, fed."""
+        N, H = batch.rows, self.H
+        arrays: list[Arrays] = [one[:4] for one in old.directions] if old else [(None, None, None, None)] * self.D
+        if self.D == 1:
+            return None, arrays
+        extra = 0 if batch.counts is not None else N  # rows of all steps equal: both directions' outputs fall together
+        wide = None if old is None else old.output.base
+        if wide is None or wide.shape != (N + S + extra, 2 * H) or wide.dtype != dtype:
+            wide = empty((N + S + extra, 2 * H), dtype)
+        arrays[0] = (wide[: N + S, :H], *arrays[0][1:])
+        if batch.counts is None:
+            arrays[1] = (wide[N:, H:], *arrays[1][1:])
+        return wide[N : N + S], arrays
+
+    def _direction(
+        self,
+        weights: Weights,
+        batch: Dense,
+        x: Array,
+        start: States,
+        reverse: bool,
+        arrays: Arrays,
+        rng: np.random.Generator | None,
+        record: bool,
+    ) -> Direction:
+        """Run one direction of one layer from a state (N, H) of each kind; an empty batch has nothing to run."""
+        h_0, c_0 = start[0], start[1] if len(start) == 2 else None
+        keep, zoneout = self._chance(h_0, rng)
+        if batch.rows == 0:
+            saved = np.empty((0, self.info.saves, self.H), x.dtype) if self.info.saves and record else None
+            return Direction(h_0, c_0, saved, None, keep, zoneout)
+        ran = _kernels.FORWARD[x.dtype](
+            self.cell, x, h_0, c_0, *weights, record=record, counts=batch.counts, reverse=reverse, keep=keep,
+            zoneout=zoneout, reuse=arrays,
+        )  # fmt: skip
+        return Direction(*ran, keep=keep, zoneout=zoneout)
+
+    def _chance(self, h_0: Array, rng: np.random.Generator | None) -> tuple[Array | None, Zoneout | None]:
+        """Draw what one direction of one layer keeps of h (N, H), and the seed of its zoneout."""
+        if rng is None:
+            return None, self.expected
+        keep = None
+        if self.rates.recurrent:
+            keep = np.ones_like(h_0)
+            _kernels.drop(keep, keep, self.rates.recurrent, draw_seed(rng))
+        return keep, self.expected and self.expected._replace(seed=draw_seed(rng))
+
+    def _final(self, batch: Dense, ran: Direction, reverse: bool, record: bool, out: States) -> None:
+        """Write each sequence's final state to ``out``, (N, H) of each kind."""
+        out[0][...] = batch.unsort(batch.final(ran.h, reverse))
+        if ran.c is not None:
+            out[1][...] = batch.unsort(batch.final(ran.c, reverse) if record else ran.c)
+
+    def _output(self, batch: Dense, ran: list[Direction], output: Array | None) -> Array:
+        """Return the output (S, D·H); ``output`` is where two directions have it."""
+        if output is None:
+            return batch.output(ran[0].h, reverse=False)
+        if batch.rows:
+            for d, one in enumerate(ran):
+                batch.output(one.h, d == 1, output[:, d * self.H : (d + 1) * self.H])
+        return output
+
+    # ---- backward ----
+
+    def backward(
+        self,
+        weights: Sequence[Weights],
+        batch: Dense,
+        tapes: Sequence[LayerTape],
+        dy: Array,
+        grad_states: States,
+        watch: Watch | None = None,
+    ) -> tuple[Array, list[list[Array | None]]]:
+        """Backpropagate through all layers.
+
+        Parameters
+        ----------
+        weights, batch
+            As for `forward`.
+        tapes : sequence of LayerTape
+        dy : (S, D·H)
+            dE/d(output).
+        grad_states : list of (L·D, N, H)
+            dE/d(final states) in, dE/d(initial states) out.
+        watch : Watch, optional
+
+        Returns
+        -------
+        dx : (S, I)
+        gradients : list of L·D lists
+            Of the parameters, in the order of ``weights``.
+        """
+        grads: list[list[Array | None]] = [[] for _ in weights]
+        for k in reversed(range(self.L)):
+            tape, dx = tapes[k], None
+            for d in range(self.D):
+                i = k * self.D + d
+                end = [batch.sort(part[i]) for part in grad_states]
+                part = dy[:, d * self.H : (d + 1) * self.H]
+                dx, begin, grads[i] = self._backward(weights[i], batch, tape, d, part, end, dx, watch, i)
+                for state, grad in zip(grad_states, begin, strict=False):
+                    state[i] = batch.unsort(grad)
+            assert dx is not None
+            if tape.seed is not None:
+                _kernels.drop(dx, dx, self.rates.dropout, tape.seed)
+            dy = dx
+        return dy, grads
+
+    def _backward(
+        self,
+        weights: Weights,
+        batch: Dense,
+        tape: LayerTape,
+        d: int,
+        dy: Array,
+        end: States,
+        add_to: Array | None,
+        watch: Watch | None,
+        i: int,
+    ) -> tuple[Array, States, list[Array | None]]:
+        """Return dE/dx, dE/d(initial states) and dE/d(parameters) of one direction of one layer."""
+        dh_n, dc_n = end[0], end[1] if len(end) == 2 else None
+        if batch.rows == 0:
+            none = [None if array is None else np.zeros_like(array) for array in weights]
+            return np.zeros_like(tape.x), end, none
+        one = tape.directions[d]
+        watching = {} if watch is None else {"bounds": watch.bounds, "norms": watch.norms_of(i)}
+        dx, dh_0, dc_0, *dw = _kernels.BACKWARD[dy.dtype](
+            self.cell, tape.x, *one[:4], *weights[:2], weights[2] is not None, dy, dh_n, dc_n, counts=batch.counts,
+            reverse=d == 1, keep=one.keep, zoneout=one.zoneout, add_to=add_to, **watching,
+        )  # fmt: skip
+        return dx, [dh_0] if dc_0 is None else [dh_0, dc_0], dw
+
+
+def draw_seed(rng: np.random.Generator) -> int:
+    """Return a seed for `_kernels.drop` or for zoneout."""
+    return int(rng.integers(2**63))
