@@ -26,7 +26,8 @@ INLINE vec zone_out(const fr_zoneout *zone, int state, int64_t row, int64_t unit
 
 INLINE int zones(const fr_options *options) { return options->zoneout.rate[0] > 0 || options->zoneout.rate[1] > 0; }
 
-/* Every epilogue is compiled twice, without options and with them. */
+/* Every epilogue is compiled twice, without options and with them. It works on a copy of the span, which its stores
+ * can't change: from `span` itself everything would be read again after each. */
 INLINE int has_options(const fr_options *options) { return options->keep || zones(options); }
 
 /* ---- forward: some rows of one panel ---- */
@@ -50,7 +51,8 @@ typedef void (*forward_epilogue)(const forward_span *);
 
 /* `final`: the phase that gives h; an earlier one puts z back for the next and leaves that one's input in h. */
 #define FORWARD_EPILOGUE(name, step, states, slots, saves, final)                                              \
-    INLINE void name##_inline(const forward_span *f, const int options) {                                      \
+    INLINE void name##_inline(const forward_span *span, const int options) {                                   \
+        const forward_span own = *span, *const f = &own;                                                       \
         for (int64_t r = 0; r < f->rows; r++)                                                                  \
             for (int64_t j = 0; j < f->units; j += LANES) {                                                    \
                 const int64_t n = f->units - j, at = r * f->H + j;                                             \
@@ -124,7 +126,8 @@ INLINE vec past_the_cell(const fr_zoneout *zone, int state, int64_t row, int64_t
 
 /* `final`: the phase that gave h; the one before it only adds to dh and writes the last slot of dz. */
 #define BACKWARD_EPILOGUE(name, step, states, slots, saves, final)                                              \
-    INLINE void name##_inline(const backward_span *f, const int options) {                                      \
+    INLINE void name##_inline(const backward_span *span, const int options) {                                   \
+        const backward_span own = *span, *const f = &own;                                                       \
         for (int64_t j = 0; j < f->units; j += LANES)                                                           \
             for (int64_t r = 0; r < f->rows; r++) {                                                             \
                 const int64_t n = f->units - j, at = r * f->H + j, h_at = r * f->h_row + j;                     \
