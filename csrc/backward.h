@@ -38,20 +38,21 @@ INLINE void backward_units(const backward_run *f, step_rows step, int phase, pan
         .d_input = f->space + f->at.d_input + r * padded + unit,
         .input = f->space + f->at.input + in_ring * H + unit,
         .dz = f->space + f->at.dz + (q.block * f->ring + in_ring) * LANES,
-        .zoneout = zones(&args->options) ? &args->options.zoneout : NULL,
-        .row = step.row + r,
-        .unit = unit,
     };
-    if (args->options.keep) {
-        span.keep = (const real *)args->options.keep + r * H + unit;
-        span.d_fed = f->space + f->at.d_fed + r * padded + unit;
+    if (f->options) {
+        span.row = step.row + r, span.unit = unit;
+        if (zones(&args->options)) span.zoneout = &args->options.zoneout;
+        if (args->options.keep) {
+            span.keep = (const real *)args->options.keep + r * H + unit;
+            span.d_fed = f->space + f->at.d_fed + r * padded + unit;
+        }
     }
     if (f->cell->states == 2) {
         span.c_prev = (const real *)args->c + (step.before + r) * H + unit;
         span.dc = (real *)args->grad_c + r * H + unit;
     }
     if (f->cell->saves) span.saved = (const real *)args->saved + (step.row + r) * f->cell->saves * H + unit;
-    backward_epilogues[f->p->cell][phase](&span);
+    backward_epilogues[f->p->cell][phase][f->options](&span);
 }
 
 /* to[rows, panel] (+)= dz W_hh of one phase's window */
@@ -117,7 +118,7 @@ INLINE void backward_step(const backward_run *f, step_rows step, fr_barrier *bar
             through_weights(f, step, phase, panel_at(f->columns_h, at), through[phase], !phase && !dropping);
         }
     }
-    if (watched(&f->args->flow)) {
+    if (f->watched) {
         fr_barrier_wait(barrier, workers);
         watch(f, step, units ? f->worker : 0, workers);
         fr_barrier_wait(barrier, workers);
@@ -173,6 +174,7 @@ static void finish(const backward_run *f) {
 /* How many of the steps that are left the ring has room for */
 static int64_t steps_in_ring(const backward_run *f, step_rows step, int64_t left, int up) {
     int64_t steps = 0;
+    if (!f->args->rows.counts) return f->ring / f->p->rows < left ? f->ring / f->p->rows : left;
     for (int64_t rows = step.rows; steps < left && rows <= f->ring; rows += step.rows, steps++)
         step = next_step(step, &f->args->rows, f->p->rows, up);
     return steps;
@@ -196,7 +198,9 @@ static void backward_worker(void *context, int worker, int workers) {
                       .worker = worker,
                       .workers = workers,
                       .end_row = N,
-                      .first_sums = 1};
+                      .first_sums = 1,
+                      .options = has_options(&job->args->options),
+                      .watched = watched(&job->args->flow)};
     f.end_panel = f.columns_h.n;
     if (split_by_units(p)) {
         f.first_panel = share(f.columns_h.n, worker, workers),

@@ -26,6 +26,10 @@ INLINE vec zone_out(const fr_zoneout *zone, int state, int64_t row, int64_t unit
 
 INLINE int zones(const fr_options *options) { return options->zoneout.rate[0] > 0 || options->zoneout.rate[1] > 0; }
 
+/* Every epilogue is compiled twice, without options and with them. It works on a copy of the span, which its stores
+ * can't change: from `span` itself everything would be read again after each. */
+INLINE int has_options(const fr_options *options) { return options->keep || zones(options); }
+
 /* ---- forward: some rows of one panel ---- */
 
 typedef struct {
@@ -47,7 +51,8 @@ typedef void (*forward_epilogue)(const forward_span *);
 
 /* `final`: the phase that gives h; an earlier one puts z back for the next and leaves that one's input in h. */
 #define FORWARD_EPILOGUE(name, step, states, slots, saves, final)                                              \
-    INLINE void name##_inline(const forward_span *f) {                                                         \
+    INLINE void name##_inline(const forward_span *span, const int options) {                                   \
+        const forward_span own = *span, *const f = &own;                                                       \
         for (int64_t r = 0; r < f->rows; r++)                                                                  \
             for (int64_t j = 0; j < f->units; j += LANES) {                                                    \
                 const int64_t n = f->units - j, at = r * f->H + j;                                             \
@@ -61,17 +66,18 @@ typedef void (*forward_epilogue)(const forward_span *);
                     for (int s = 0; s < slots; s++) store(z + s * f->z_slot, u.z[s]);                          \
                 else if (saves && f->saved)                                                                    \
                     for (int s = 0; s < saves; s++) store_n(f->saved + (r * saves + s) * f->H + j, u.z[s], n); \
-                if ((final) && f->zoneout) {                                                                   \
+                if (options && (final) && f->zoneout) {                                                        \
                     u.h = zone_out(f->zoneout, 0, f->row + r, f->unit + j, u.h_prev, u.h);                     \
                     if (states == 2) u.c = zone_out(f->zoneout, 1, f->row + r, f->unit + j, u.c_prev, u.c);    \
                 }                                                                                              \
                 if (states == 2) store_n(f->c + at, u.c, n);                                                   \
-                const vec fed = f->keep ? u.h * load_n(f->keep + at, n) : u.h;                                 \
-                if ((final) && f->keep) store_n(f->fed + r * f->fed_row + j, fed, n);                          \
+                const vec fed = options && f->keep ? u.h * load_n(f->keep + at, n) : u.h;                      \
+                if (options && (final) && f->keep) store_n(f->fed + r * f->fed_row + j, fed, n);               \
                 store_n(f->h + r * f->h_row + j, (final) ? u.h : fed, n);                                      \
             }                                                                                                  \
     }                                                                                                          \
-    static void name(const forward_span *f) { name##_inline(f); }
+    static void name##_plain(const forward_span *f) { name##_inline(f, 0); }                                   \
+    static void name##_optioned(const forward_span *f) { name##_inline(f, 1); }
 
 #define FORWARD_1(name, states, slots, saves) \
     FORWARD_EPILOGUE(name##_rows_forward, name##_forward, states, slots, saves, 1)
@@ -81,10 +87,11 @@ typedef void (*forward_epilogue)(const forward_span *);
 #define FORWARD_FUNCTIONS(name, gates, states, slots, saves, phases, ...) FORWARD_##phases(name, states, slots, saves)
 FR_CELLS(FORWARD_FUNCTIONS)
 
-#define FORWARD_NAMES_1(name) {name##_rows_forward}
-#define FORWARD_NAMES_2(name) {name##_rows_forward_1, name##_rows_forward_2}
+#define BOTH(name) {name##_plain, name##_optioned}
+#define FORWARD_NAMES_1(name) {BOTH(name##_rows_forward)}
+#define FORWARD_NAMES_2(name) {BOTH(name##_rows_forward_1), BOTH(name##_rows_forward_2)}
 #define FORWARD_ENTRY(name, gates, states, slots, saves, phases, ...) FORWARD_NAMES_##phases(name),
-static const forward_epilogue forward_epilogues[FR_CELL_COUNT][FR_PHASES] = {FR_CELLS(FORWARD_ENTRY)};
+static const forward_epilogue forward_epilogues[FR_CELL_COUNT][FR_PHASES][2] = {FR_CELLS(FORWARD_ENTRY)};
 
 /* ---- backward: some rows and blocks ---- */
 
@@ -119,12 +126,13 @@ INLINE vec past_the_cell(const fr_zoneout *zone, int state, int64_t row, int64_t
 
 /* `final`: the phase that gave h; the one before it only adds to dh and writes the last slot of dz. */
 #define BACKWARD_EPILOGUE(name, step, states, slots, saves, final)                                              \
-    static void name(const backward_span *f) {                                                                  \
+    INLINE void name##_inline(const backward_span *span, const int options) {                                   \
+        const backward_span own = *span, *const f = &own;                                                       \
         for (int64_t j = 0; j < f->units; j += LANES)                                                           \
             for (int64_t r = 0; r < f->rows; r++) {                                                             \
                 const int64_t n = f->units - j, at = r * f->H + j, h_at = r * f->h_row + j;                     \
                 real *dz = f->dz + j / LANES * f->dz_block + r * LANES, *dh = f->dh + r * f->padded + j;        \
-                const vec keep = f->keep ? load_n(f->keep + at, n) : splat(1);                                  \
+                const vec keep = options && f->keep ? load_n(f->keep + at, n) : splat(1);                       \
                 vec past_h = splat(0), past_c = splat(0);                                                       \
                 backward_unit u;                                                                                \
                 for (int s = 0; s < saves; s++) u.saved[s] = load_n(f->saved + (r * saves + s) * f->H + j, n);  \
@@ -132,22 +140,25 @@ INLINE vec past_the_cell(const fr_zoneout *zone, int state, int64_t row, int64_t
                 if (states == 2) u.c_prev = load_n(f->c_prev + at, n), u.dc = load_n(f->dc + at, n);            \
                 u.dh = load(dh);                                                                                \
                 if (final) {                                                                                    \
-                    if (f->keep) u.dh = fma_(keep, load(f->d_fed + r * f->padded + j), u.dh);                   \
+                    if (options && f->keep) u.dh = fma_(keep, load(f->d_fed + r * f->padded + j), u.dh);        \
                     u.dh += load_n(f->dy + r * f->dy_row + j, n);                                               \
-                    if (f->zoneout) {                                                                           \
+                    if (options && f->zoneout) {                                                                \
                         past_h = past_the_cell(f->zoneout, 0, f->row + r, f->unit + j, &u.dh);                  \
                         if (states == 2) past_c = past_the_cell(f->zoneout, 1, f->row + r, f->unit + j, &u.dc); \
                     }                                                                                           \
                 } else {                                                                                        \
-                    u.d_input = load(f->d_input + r * f->padded + j) * keep;                                    \
+                    u.d_input = load(f->d_input + r * f->padded + j);                                           \
+                    if (options) u.d_input = u.d_input * keep;                                                  \
                 }                                                                                               \
                 step(&u);                                                                                       \
                 for (int s = (final) ? 0 : slots - 1; s < slots; s++) store(dz + s * f->dz_slot, u.dz[s]);      \
-                store(dh, u.dh + past_h);                                                                       \
-                if (states == 2) store_n(f->dc + at, u.dc + past_c, n);                                         \
-                if (!(final)) store_n(f->input + at, u.h * keep, n);                                            \
+                store(dh, options ? u.dh + past_h : u.dh);                                                      \
+                if (states == 2) store_n(f->dc + at, options ? u.dc + past_c : u.dc, n);                        \
+                if (!(final)) store_n(f->input + at, options ? u.h * keep : u.h, n);                            \
             }                                                                                                   \
-    }
+    }                                                                                                           \
+    static void name##_plain(const backward_span *f) { name##_inline(f, 0); }                                   \
+    static void name##_optioned(const backward_span *f) { name##_inline(f, 1); }
 
 #define BACKWARD_1(name, states, slots, saves) \
     BACKWARD_EPILOGUE(name##_rows_backward, name##_backward, states, slots, saves, 1)
@@ -158,9 +169,9 @@ INLINE vec past_the_cell(const fr_zoneout *zone, int state, int64_t row, int64_t
     BACKWARD_##phases(name, states, slots, saves)
 FR_CELLS(BACKWARD_FUNCTIONS)
 
-#define BACKWARD_NAMES_1(name) {name##_rows_backward}
-#define BACKWARD_NAMES_2(name) {name##_rows_backward_1, name##_rows_backward_2}
+#define BACKWARD_NAMES_1(name) {BOTH(name##_rows_backward)}
+#define BACKWARD_NAMES_2(name) {BOTH(name##_rows_backward_1), BOTH(name##_rows_backward_2)}
 #define BACKWARD_ENTRY(name, gates, states, slots, saves, phases, ...) BACKWARD_NAMES_##phases(name),
-static const backward_epilogue backward_epilogues[FR_CELL_COUNT][FR_PHASES] = {FR_CELLS(BACKWARD_ENTRY)};
+static const backward_epilogue backward_epilogues[FR_CELL_COUNT][FR_PHASES][2] = {FR_CELLS(BACKWARD_ENTRY)};
 
 #endif

@@ -44,7 +44,7 @@ typedef struct {
     real *next;                                         /* [N, H]: what the second phase multiplies */
     real *z; /* [rows, slots·B·LANES]: z of the step, or of the chunk if hoisted; NULL: not kept */
     int64_t z_row;
-    const fr_zoneout *zoneout; /* NULL: none */
+    int options; /* whether there are any */
 } forward_run;
 
 /* A[rows, K] and the rows of packed weights that feed a window's slots, of one panel */
@@ -123,14 +123,15 @@ INLINE forward_span span_of(const forward_run *f, step_rows step, int phase, pan
         .h_prev = (const real *)args->h + (step.before + r) * args->h_row + unit,
         .h = last ? (real *)args->h + (step.after + r) * args->h_row + unit : f->next + r * H + unit,
         .saved = args->saved ? (real *)args->saved + (step.row + r) * f->cell->saves * H + unit : NULL,
-        .zoneout = f->zoneout,
-        .row = step.row + r,
-        .unit = unit,
     };
-    if (options->keep) {
-        span.keep = (const real *)options->keep + r * H + unit;
-        span.fed = (real *)options->fed + (step.after + r) * options->fed_row + unit;
-        span.fed_row = options->fed_row;
+    if (f->options) {
+        span.row = step.row + r, span.unit = unit;
+        if (zones(options)) span.zoneout = &options->zoneout;
+        if (options->keep) {
+            span.keep = (const real *)options->keep + r * H + unit;
+            span.fed = (real *)options->fed + (step.after + r) * options->fed_row + unit;
+            span.fed_row = options->fed_row;
+        }
     }
     if (f->cell->states == 2) {
         span.c_prev = (const real *)args->c + (args->record ? step.before + r : r) * H + unit;
@@ -164,39 +165,40 @@ INLINE void forward_panel(const forward_run *f, step_rows step, int phase, panel
             start_rows(f, q, span.rows, step.row + r, span.z, span.z_row);
         }
         multiply(span.rows, vectors, &m);
-        forward_epilogues[f->p->cell][phase](&span);
+        forward_epilogues[f->p->cell][phase][f->options](&span);
     }
 }
 
 /* Some steps of a problem of one row and one phase: the same, but nothing stands between one step and the next. `way`
  * is the one to the next step's row: 1 up, -1 down.
  */
-#define ONE_ROW_1(name)                                                                                      \
-    static void name##_one_row(const forward_run *f, step_rows step, int64_t steps, int64_t way, real *z,    \
-                               fr_barrier *barrier, int waiting) {                                           \
-        const fr_window window = f->cell->h[0];                                                              \
-        for (; steps > 0; steps--, z += way * f->z_row) {                                                    \
-            for (int64_t i = f->first_panel; i < f->end_panel; i++) {                                        \
-                const panel q = panel_at(f->panels, step.t & 1 ? f->first_panel + f->end_panel - 1 - i : i); \
-                forward_span span = span_of(f, step, 0, q, 0, 1);                                            \
-                span.z = z + f->cell->slots * q.block * LANES;                                               \
-                const product m = into_window(window, q, h_factors(f, step, 0, q, 0), span.z, f->z_row);     \
-                tile_of_one_row(window.width * q.blocks, &m);                                                \
-                name##_rows_forward_inline(&span);                                                           \
-            }                                                                                                \
-            if (waiting > 1) fr_barrier_wait(barrier, waiting);                                              \
-            step.t += way, step.row += way, step.before += way, step.after += way;                           \
-        }                                                                                                    \
+#define ONE_ROW_LOOP(name, options)                                                                                 \
+    static void name##_one_row_##options(const forward_run *f, step_rows step, int64_t steps, int64_t way, real *z, \
+                                         fr_barrier *barrier, int waiting) {                                        \
+        const fr_window window = f->cell->h[0];                                                                     \
+        for (; steps > 0; steps--, z += way * f->z_row) {                                                           \
+            for (int64_t i = f->first_panel; i < f->end_panel; i++) {                                               \
+                const panel q = panel_at(f->panels, step.t & 1 ? f->first_panel + f->end_panel - 1 - i : i);        \
+                forward_span span = span_of(f, step, 0, q, 0, 1);                                                   \
+                span.z = z + f->cell->slots * q.block * LANES;                                                      \
+                const product m = into_window(window, q, h_factors(f, step, 0, q, 0), span.z, f->z_row);            \
+                tile_of_one_row(window.width * q.blocks, &m);                                                       \
+                name##_rows_forward_inline(&span, options);                                                         \
+            }                                                                                                       \
+            if (waiting > 1) fr_barrier_wait(barrier, waiting);                                                     \
+            step.t += way, step.row += way, step.before += way, step.after += way;                                  \
+        }                                                                                                           \
     }
+#define ONE_ROW_1(name) ONE_ROW_LOOP(name, 0) ONE_ROW_LOOP(name, 1)
 #define ONE_ROW_2(name)
 #define ONE_ROW(name, gates, states, slots, saves, phases, ...) ONE_ROW_##phases(name)
 FR_CELLS(ONE_ROW)
 
-#define ONE_ROW_NAME_1(name) name##_one_row
-#define ONE_ROW_NAME_2(name) NULL
+#define ONE_ROW_NAME_1(name) {name##_one_row_0, name##_one_row_1}
+#define ONE_ROW_NAME_2(name) {NULL, NULL}
 #define ONE_ROW_NAME(name, gates, states, slots, saves, phases, ...) ONE_ROW_NAME_##phases(name),
-static void (*const one_row[FR_CELL_COUNT])(const forward_run *, step_rows, int64_t, int64_t, real *, fr_barrier *,
-                                            int) = {FR_CELLS(ONE_ROW_NAME)};
+static void (*const one_row[FR_CELL_COUNT][2])(const forward_run *, step_rows, int64_t, int64_t, real *, fr_barrier *,
+                                               int) = {FR_CELLS(ONE_ROW_NAME)};
 
 INLINE void forward_step(const forward_run *f, step_rows step, int backwards, real *z, fr_barrier *barrier,
                          int waiting) {
@@ -224,7 +226,7 @@ static void forward_worker(void *context, int worker, int workers) {
     f.z = forward_keeps_z(p) ? job->args->workspace : NULL;
     f.z_row = f.cell->slots * blocks_of(p->hidden) * LANES;
     f.next = (real *)job->args->workspace + z_size(p, T);
-    f.zoneout = zones(&job->args->options) ? &job->args->options.zoneout : NULL;
+    f.options = has_options(&job->args->options);
     const int waiting = split_by_units(p) ? workers : 1; /* those who wait for each other within a step */
     const int up = !rows->reverse;
     const fp_mode before = flush_denormals();
@@ -234,9 +236,9 @@ static void forward_worker(void *context, int worker, int workers) {
         const stretch s = hoisted(p) ? stretch_of(step, rows, N, up, steps) : (stretch){0};
         if (hoisted(p)) hoist(&f, s);
         done += steps;
-        if (N == 1 && one_row[p->cell]) {
-            one_row[p->cell](&f, step, steps, up ? 1 : -1, f.z + (step.row - s.row) * f.z_row, &job->barrier,
-                             waiting);
+        if (N == 1 && one_row[p->cell][f.options]) {
+            one_row[p->cell][f.options](&f, step, steps, up ? 1 : -1, f.z + (step.row - s.row) * f.z_row,
+                                        &job->barrier, waiting);
             if (done < T)
                 step =
                     step_at(rows, N, up ? step.t + steps : step.t - steps, up ? step.row + steps : step.row - steps);

@@ -62,7 +62,8 @@ typedef struct {
     cut columns_h, columns_x;    /* panels of columns */
     int worker, workers;
     int64_t first_panel, end_panel, first_row, end_row; /* this worker's, within a step */
-    int first_sums; /* the ring is the first to be added to the weights' gradients */
+    int first_sums;       /* the ring is the first to be added to the weights' gradients */
+    int options, watched; /* whether there are any; whether anyone wants to see the states' gradients */
 } backward_run;
 
 static const real zeros[TILE_VECTORS * LANES] __attribute__((aligned(64))) = {0};

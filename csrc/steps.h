@@ -26,6 +26,10 @@ INLINE step_rows first_step(const fr_rows *rows, int64_t N, int up) {
 /* The next step on that walk; behind the last one there is none, which nobody may use. */
 INLINE step_rows next_step(step_rows step, const fr_rows *rows, int64_t N, int up) {
     const int64_t t = up ? step.t + 1 : step.t - 1;
+    if (!rows->counts) {
+        const int64_t way = up ? N : -N;
+        return (step_rows){t, N, step.row + way, step.before + way, step.after + way};
+    }
     if (t < 0 || t == rows->steps) return (step_rows){.t = t};
     return step_at(rows, N, t, up ? step.row + step.rows : step.row - rows_at(rows, N, t));
 }
@@ -36,6 +40,10 @@ typedef struct {
 } stretch;
 
 INLINE stretch stretch_of(step_rows step, const fr_rows *rows, int64_t N, int up, int64_t steps) {
+    if (!rows->counts) {
+        const int64_t back = up ? 0 : steps - 1;
+        return (stretch){step.t - back, step.row - back * N, steps * N};
+    }
     stretch s = {step.t, step.row, 0};
     for (int64_t i = 0; i < steps; i++, step = next_step(step, rows, N, up)) {
         s.rows += step.rows;

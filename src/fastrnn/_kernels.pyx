@@ -455,10 +455,11 @@ def backward(
     grad_w_hh = empty((info.gates * H, H), dtype)
     grad_b_ih = np.empty(info.gates * H, dtype=dtype) if bias else None
     grad_b_hh = np.empty(info.gates * H, dtype=dtype) if bias else None
+    norms_h, norms_c = norms or (None, None)
     _backward[floating](
         info.number, T, N, x, h, c, saved, fed, w_ih, w_hh, grad_output,
         grad_x, grad_h, grad_c, grad_w_ih, grad_w_hh, grad_b_ih, grad_b_hh, counts, reverse, keep, zoneout,
-        add_to is not None, bounds or NO_BOUNDS, *(norms or (None, None)), isa, _workers(threads))
+        add_to is not None, bounds or NO_BOUNDS, norms_h, norms_c, isa, _workers(threads))
     return grad_x, grad_h, grad_c, grad_w_ih, grad_w_hh, grad_b_ih, grad_b_hh
 
 

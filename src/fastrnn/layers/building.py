@@ -75,7 +75,9 @@ class Built(OverTime):
         self.zoneout = self._zoneout(zoneout)
         self.dtype = as_dtype(dtype)
         self.cell = self._cell_of(self.config())  # its name in the kernels' table
+        self._names = [_names(k, bool(d)) for k in range(self.num_layers) for d in range(1 + self.bidirectional)]
         self._stack = self._make_stack()
+        self.random = self._stack.rates.any()
         init = as_initializer(init)
         shapes = dict(self.parameter_shapes(self.config()))
         if seed is BLANK:
@@ -104,11 +106,6 @@ class Built(OverTime):
         rates = Rates(self.dropout, self.recurrent_dropout, (*self.zoneout, 0.0)[:2])
         return Stack(self.cell, self.hidden_size, self.num_layers, bidirectional=self.bidirectional, rates=rates)
 
-    @property
-    def random(self) -> bool:
-        """Whether `record` draws random numbers."""
-        return self._stack.rates.any()
-
     # ---- parameters ----
 
     @classmethod
@@ -134,10 +131,8 @@ class Built(OverTime):
 
     def _weights(self) -> list[list[Array | None]]:
         """Return weight_ih, weight_hh, bias_ih, bias_hh of each direction of each layer; None for missing biases."""
-        return [[self._parameters.get(name) for name in names] for names in self._all_names()]
-
-    def _all_names(self) -> list[tuple[str, ...]]:
-        return [_names(k, bool(d)) for k in range(self.num_layers) for d in range(1 + self.bidirectional)]
+        get = self._parameters.get
+        return [[get(name) for name in names] for names in self._names]
 
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments; of the later ones, those that are not left at their defaults."""
@@ -158,7 +153,7 @@ class Built(OverTime):
         }
 
     def _state_shape(self, rows: int) -> tuple[int, ...]:
-        return len(self._all_names()), rows, self.hidden_size
+        return len(self._names), rows, self.hidden_size
 
     def output_size(self, input_size: int) -> int:
         """Return ``hidden_size``, twice that if bidirectional."""

@@ -198,7 +198,7 @@ class Recurrent(Built):
         grad_states = self._states("grad_{}_n", grad_state, N, unbatched)
         watch = self._watch(clip_state, len(dy)) if norms or clip_state is not None else None
         dx, grads = self._stack.backward(self._weights(), batch, layers, dy, grad_states, watch)
-        pairs = zip(chain.from_iterable(self._all_names()), chain.from_iterable(grads), strict=True)
+        pairs = zip(chain.from_iterable(self._names), chain.from_iterable(grads), strict=True)
         named = {name: grad for name, grad in pairs if grad is not None}
         return Gradients(
             self._output(batch.unpack(dx), unbatched),
@@ -214,7 +214,7 @@ class Recurrent(Built):
         if len(bounds) != len(states):
             raise ValueError(f"clip_state: expected one for each of {', '.join(states)}, got {shown(clip_state)}")
         numbers = [np.inf if bound is None else positive_float("clip_state", bound) for bound in bounds]
-        arrays = [np.zeros((len(self._all_names()), S), self.dtype) for _ in states]
+        arrays = [np.zeros((len(self._names), S), self.dtype) for _ in states]
         return Watch((numbers[0], numbers[-1]), arrays)
 
     def _norms(self, batch: Dense, watch: Watch, unbatched: bool) -> dict[str, Array]:

@@ -111,24 +111,26 @@ class Stack:
         tapes: list[LayerTape] = []
         final = [np.empty_like(part) for part in states]
         for k in range(self.L):
-            x, seed = self._drop(x, rng) if k else (x, None)
-            old = spare[k] if spare else None
-            output, arrays = self._room(batch, len(x), x.dtype, old)
+            x, seed = self._drop(x, rng) if k and rng is not None else (x, None)
+            output, arrays = self._room(batch, len(x), x.dtype, spare[k] if spare else None)
             ran = []
             for d in range(self.D):
                 i = k * self.D + d
                 start = [batch.sort(part[i]) for part in states]
                 one = self._direction(weights[i], batch, x, start, d == 1, arrays[d], rng, record)
-                self._final(batch, one, d == 1, record, [part[i] for part in final])
+                final[0][i] = batch.unsort(batch.final(one.h, d == 1))
+                if one.c is not None:
+                    final[1][i] = batch.unsort(batch.final(one.c, d == 1) if record else one.c)
                 ran.append(one)
-            x_in, x = x, self._output(batch, ran, output)
+            y = batch.output(ran[0].h, False) if output is None else self._beside(batch, ran, output)
             if record:
-                tapes.append(LayerTape(x_in, seed, tuple(ran), x))
+                tapes.append(LayerTape(x, seed, tuple(ran), y))
+            x = y
         return x, final, tapes
 
-    def _drop(self, x: Array, rng: np.random.Generator | None) -> tuple[Array, int | None]:
+    def _drop(self, x: Array, rng: np.random.Generator) -> tuple[Array, int | None]:
         """Return what one layer hands to the next, and the seed of what was dropped."""
-        if rng is None or not self.rates.dropout:
+        if not self.rates.dropout:
             return x, None
         out, seed = empty(x.shape, x.dtype), draw_seed(rng)
         _kernels.drop(x, out, self.rates.dropout, seed)
@@ -136,10 +138,10 @@ class Stack:
 
     def _room(self, batch: Dense, S: int, dtype: Any, old: LayerTape | None) -> tuple[Array | None, list[Arrays]]:
         """Return an array for the output (S, 2H) of two directions, and for each direction its h, c, saved, fed."""
-        N, H = batch.rows, self.H
         arrays: list[Arrays] = [one[:4] for one in old.directions] if old else [(None, None, None, None)] * self.D
         if self.D == 1:
             return None, arrays
+        N, H = batch.rows, self.H
         extra = 0 if batch.counts is not None else N  # rows of all steps equal: both directions' outputs fall together
         wide = None if old is None else old.output.base
         if wide is None or wide.shape != (N + S + extra, 2 * H) or wide.dtype != dtype:
@@ -162,7 +164,7 @@ class Stack:
     ) -> Direction:
         """Run one direction of one layer from a state (N, H) of each kind; an empty batch has nothing to run."""
         h_0, c_0 = start[0], start[1] if len(start) == 2 else None
-        keep, zoneout = self._chance(h_0, rng)
+        keep, zoneout = (None, self.expected) if rng is None else self._chance(h_0, rng)
         if batch.rows == 0:
             saved = np.empty((0, self.info.saves, self.H), x.dtype) if self.info.saves and record else None
             return Direction(h_0, c_0, saved, None, keep, zoneout)
@@ -170,28 +172,18 @@ class Stack:
             self.cell, x, h_0, c_0, *weights, record=record, counts=batch.counts, reverse=reverse, keep=keep,
             zoneout=zoneout, reuse=arrays,
         )  # fmt: skip
-        return Direction(*ran, keep=keep, zoneout=zoneout)
+        return Direction(*ran, keep, zoneout)
 
-    def _chance(self, h_0: Array, rng: np.random.Generator | None) -> tuple[Array | None, Zoneout | None]:
+    def _chance(self, h_0: Array, rng: np.random.Generator) -> tuple[Array | None, Zoneout | None]:
         """Draw what one direction of one layer keeps of h (N, H), and the seed of its zoneout."""
-        if rng is None:
-            return None, self.expected
         keep = None
         if self.rates.recurrent:
             keep = np.ones_like(h_0)
             _kernels.drop(keep, keep, self.rates.recurrent, draw_seed(rng))
         return keep, self.expected and self.expected._replace(seed=draw_seed(rng))
 
-    def _final(self, batch: Dense, ran: Direction, reverse: bool, record: bool, out: States) -> None:
-        """Write each sequence's final state to ``out``, (N, H) of each kind."""
-        out[0][...] = batch.unsort(batch.final(ran.h, reverse))
-        if ran.c is not None:
-            out[1][...] = batch.unsort(batch.final(ran.c, reverse) if record else ran.c)
-
-    def _output(self, batch: Dense, ran: list[Direction], output: Array | None) -> Array:
-        """Return the output (S, D·H); ``output`` is where two directions have it."""
-        if output is None:
-            return batch.output(ran[0].h, reverse=False)
+    def _beside(self, batch: Dense, ran: list[Direction], output: Array) -> Array:
+        """Bring the outputs of two directions side by side, (S, 2H), where they are not already."""
         if batch.rows:
             for d, one in enumerate(ran):
                 batch.output(one.h, d == 1, output[:, d * self.H : (d + 1) * self.H])
@@ -233,7 +225,7 @@ class Stack:
             for d in range(self.D):
                 i = k * self.D + d
                 end = [batch.sort(part[i]) for part in grad_states]
-                part = dy[:, d * self.H : (d + 1) * self.H]
+                part = dy if self.D == 1 else dy[:, d * self.H : (d + 1) * self.H]
                 dx, begin, grads[i] = self._backward(weights[i], batch, tape, d, part, end, dx, watch, i)
                 for state, grad in zip(grad_states, begin, strict=False):
                     state[i] = batch.unsort(grad)
