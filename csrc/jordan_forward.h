@@ -153,7 +153,8 @@ static void jordan_hoist(const jordan_run *f, step_rows step, int64_t t, int64_t
     }
 }
 
-/* This worker's rows of a step; z of all its rows, or NULL: not hoisted */
+/* This worker's rows of a step; z of all the step's rows, or NULL: not hoisted. Where it is, one worker has them all.
+ */
 static void jordan_step(const jordan_run *f, step_rows step, real *z) {
     const fr_jordan_forward_args *args = f->args;
     const int64_t I = f->p->inputs, H = f->p->hidden, O = f->p->outputs, lo = f->first_row;
