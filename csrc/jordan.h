@@ -27,8 +27,8 @@ INLINE vec linear_slope(vec y) { return (void)y, splat(1); }
             store_n(to + r * to_row + j, function(load(z + r * z_row + j)), units - j);
 
 /* to[rows, units] = function(z), but for the softmax, which needs whole rows: z itself */
-static void activate(fr_activation function, int64_t rows, int64_t units, const real *z, int64_t z_row, real *to,
-                     int64_t to_row) {
+INLINE void activate_inline(fr_activation function, int64_t rows, int64_t units, const real *z, int64_t z_row,
+                            real *to, int64_t to_row) {
     switch (function) {
     case FR_ACTIVATION_TANH:
         ACTIVATE(tanh_)
@@ -44,6 +44,11 @@ static void activate(fr_activation function, int64_t rows, int64_t units, const 
         ACTIVATE(linear_)
         break;
     }
+}
+
+static void activate(fr_activation function, int64_t rows, int64_t units, const real *z, int64_t z_row, real *to,
+                     int64_t to_row) {
+    activate_inline(function, rows, units, z, z_row, to, to_row);
 }
 
 INLINE vec slope_of(fr_activation function, vec y) {

@@ -167,6 +167,32 @@ static void jordan_step(const jordan_run *f, step_rows step, real *z) {
     dense_rows(&f->output, (const real *const[1]){h}, rows, NULL, (real *)args->y + (step.after + lo) * O);
 }
 
+/* The same for some steps of a single row, where each part has one panel: nothing stands between one step and the
+ * next but what changes from one to the other.
+ */
+static void jordan_one_row(const jordan_run *f, step_rows step, int64_t steps, real *z) {
+    const fr_jordan_forward_args *args = f->args;
+    const int64_t H = f->p->hidden, O = f->p->outputs;
+    const int64_t hidden_blocks = blocks_of(H), output_blocks = blocks_of(O);
+    real scratch[TILE_VECTORS * LANES] __attribute__((aligned(64)));
+    product hidden = {.of = {window_factors(one_window(), panel_at(f->hidden.panels, 0), NULL, O, O, f->hidden.w[1])},
+                      .pairs = 1};
+    product output = {.of = {window_factors(one_window(), panel_at(f->output.panels, 0), NULL, H, H, f->output.w[0])},
+                      .pairs = 1,
+                      .c_in = f->output.bias,
+                      .c = scratch};
+    for (; steps > 0; steps--, z += hidden_blocks * LANES, step.row++, step.before++, step.after++) {
+        real *h = args->h ? (real *)args->h + step.row * H : f->h, *y = (real *)args->y + step.after * O;
+        hidden.of[0].a = (const real *)args->fed + step.before * O, hidden.c_in = hidden.c = z;
+        tile_of_one_row(hidden_blocks, &hidden);
+        activate_inline(f->hidden.function, 1, H, z, 0, h, 0);
+        output.of[0].a = h;
+        tile_of_one_row(output_blocks, &output);
+        activate_inline(f->output.function, 1, O, scratch, 0, y, 0);
+        if (f->output.function == FR_ACTIVATION_SOFTMAX) softmax_row(y, O);
+    }
+}
+
 /* ---- all of it ---- */
 
 typedef struct {
@@ -188,6 +214,10 @@ static void jordan_forward_worker(void *context, int worker, int workers) {
         end = t + chunk < T ? t + chunk : T;
         const int64_t first = step.row;
         if (hoisted(&hidden)) jordan_hoist(&f, step, t, end);
+        if (N == 1 && f.hidden.panels.n == 1 && f.output.panels.n == 1) {
+            jordan_one_row(&f, step, end - t, f.z);
+            step.row += end - t, step.before += end - t, step.after += end - t, t = end;
+        }
         for (; t < end; t++) {
             jordan_step(&f, step, hoisted(&hidden) ? f.z + (step.row - first) * padded : NULL);
             step = next_step(step, rows, N, 1);
