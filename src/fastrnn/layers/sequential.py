@@ -335,9 +335,3 @@ class Sequential(Model):
     def summary(self) -> str:
         """Return a table: layers, output shapes, parameters, multiplications by weights a step."""
         return summary(self.layers, self.sizes[1:], self.timed[1:])
-
-    def save(self, path: str | PathLike[str], metadata: dict[str, str] | None = None) -> None:
-        """Write the model to a safetensors file, whole or not at all; see `fastrnn.load`."""
-        from fastrnn.serialization import save  # noqa: PLC0415 - serialization builds on the layers
-
-        save(self, path, metadata)
