@@ -1,6 +1,6 @@
-/* Compares every ISA compiled in with base, without Python: forward and BPTT of every cell, dense and ragged, odd
- * sizes, both element types; and several threads with one, to the bit. For CPUs that are only emulated here, too;
- * tools/cross_check.sh builds and runs it.
+/* Compares every ISA compiled in with base, without Python: forward and BPTT of every cell, dense and ragged,
+ * forwards and reversed, with and without options, odd sizes, both element types; and several threads with one, to
+ * the bit. For CPUs that are only emulated here, too; tools/cross_check.sh builds and runs it.
  */
 #include <math.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "fastrnn.h"
 
-enum { STEPS = 9 };
+enum { STEPS = 9, RAGGED = 1, REVERSED = 2, OPTIONS = 4 };
 
 static double element(const void *a, int64_t i, int wide) {
     return wide ? ((const double *)a)[i] : (double)((const float *)a)[i];
@@ -57,23 +57,40 @@ static int64_t fill_counts(int64_t N, int ragged, int64_t counts[STEPS]) {
     return total;
 }
 
-static result run(const fr_kernels *kernels, int wide, fr_problem problem, int ragged, void *const in[8]) {
+/* Initial states [N, H] in every place of the states: kernels overwrite all but those where sequences begin. */
+static void begin(char *states, const int64_t counts[STEPS], int64_t N, size_t row, const void *start) {
+    memcpy(states, start, (size_t)N * row);
+    states += (size_t)N * row;
+    for (int64_t t = 0; t < STEPS; states += (size_t)counts[t] * row, t++)
+        memcpy(states, start, (size_t)counts[t] * row);
+}
+
+static result run(const fr_kernels *kernels, int wide, fr_problem problem, int variant, void *const in[8]) {
     const fr_cell_info cell = fr_cells[problem.cell];
     const int64_t N = problem.rows, I = problem.inputs, H = problem.hidden, G = cell.gates, NH = N * H;
     const int two = cell.states == 2;
     int64_t counts[STEPS];
-    const int64_t S = fill_counts(N, ragged, counts);
-    const fr_rows rows = {.steps = STEPS, .counts = ragged ? counts : NULL};
+    const int64_t S = fill_counts(N, variant & RAGGED, counts);
+    const fr_rows rows = {
+        .steps = STEPS, .counts = variant & RAGGED ? counts : NULL, .reverse = (variant & REVERSED) != 0};
     const fr_weights w = {.w_ih = in[0], .w_hh = in[1], .b_ih = in[2], .b_hh = in[3]};
     const size_t width = wide ? sizeof(double) : sizeof(float);
-    const int64_t sizes[] = {(N + S) * H, (N + S) * H, S * cell.saves * H, NH,    NH,
-                             S * I,       G * H * I,   G * H * H,          G * H, G * H};
-    int64_t start[11] = {0};
-    for (int i = 0; i < 10; i++) start[i + 1] = start[i] + sizes[i];
-    char *all = calloc((size_t)start[10] + 16, width);
+    const int64_t sizes[] = {(N + S) * H, (N + S) * H, S * cell.saves * H, NH, NH, S * I, G * H * I, G * H * H,
+                             G * H,       G * H,       (N + S) * H,        S};
+    int64_t start[13] = {0};
+    for (int i = 0; i < 12; i++) start[i + 1] = start[i] + sizes[i];
+    char *all = calloc((size_t)start[12] + 16, width);
 #define PART(i) (void *)(all + start[i] * (int64_t)width)
-    memcpy(PART(0), in[5], (size_t)NH * width);
-    if (two) memcpy(PART(1), in[6], (size_t)NH * width);
+    begin(PART(0), counts, N, (size_t)H * width, in[5]);
+    begin(PART(10), counts, N, (size_t)H * width, in[5]);
+    if (two) begin(PART(1), counts, N, (size_t)H * width, in[6]);
+    fr_options options = {.fed = PART(0), .fed_row = H};
+    fr_flow flow = {.bound = {INFINITY, INFINITY}};
+    if (variant & OPTIONS) {
+        options = (fr_options){
+            .keep = in[6], .fed = PART(10), .fed_row = H, .zoneout = {.rate = {0.3, 0.2}, .draw = 1, .seed = 7}};
+        flow = (fr_flow){.norms = {PART(11)}, .bound = {2, 1}};
+    }
     memcpy(PART(3), in[5], (size_t)NH * width);
     if (two) memcpy(PART(4), in[6], (size_t)NH * width);
     void *packed = aligned(kernels->packed_size(&problem), width);
@@ -84,6 +101,8 @@ static result run(const fr_kernels *kernels, int wide, fr_problem problem, int r
                                                   .record = 1,
                                                   .x = in[4],
                                                   .h = PART(0),
+                                                  .h_row = H,
+                                                  .options = options,
                                                   .c = two ? PART(1) : NULL,
                                                   .saved = cell.saves ? PART(2) : NULL,
                                                   .workspace = forward_space,
@@ -92,6 +111,10 @@ static result run(const fr_kernels *kernels, int wide, fr_problem problem, int r
                       &(fr_backward_args){.rows = rows,
                                           .x = in[4],
                                           .h = PART(0),
+                                          .h_row = H,
+                                          .grad_output_row = H,
+                                          .options = options,
+                                          .flow = flow,
                                           .c = two ? PART(1) : NULL,
                                           .saved = cell.saves ? PART(2) : NULL,
                                           .grad_output = in[7],
@@ -106,22 +129,22 @@ static result run(const fr_kernels *kernels, int wide, fr_problem problem, int r
     free(packed);
     free(forward_space);
     free(backward_space);
-    return (result){all, start[10]};
+    return (result){all, start[12]};
 }
 
 /* Largest difference between an ISA and base, relative to the largest value, in units of the type's epsilon; infinite
  * if several threads give other bits than one. */
-static double compare(int isa, int wide, fr_cell cell, int ragged, int64_t N, int64_t I, int64_t H) {
+static double compare(int isa, int wide, fr_cell cell, int variant, int64_t N, int64_t I, int64_t H) {
     const int64_t G = fr_cells[cell].gates;
     void *in[8] = {filled(G * H * I, wide, 0.5), filled(G * H * H, wide, 0.5),   filled(G * H, wide, 1),
                    filled(G * H, wide, 1),       filled(STEPS * N * I, wide, 2), filled(N * H, wide, 1),
                    filled(N * H, wide, 1),       filled(STEPS * N * H, wide, 1)};
     fr_problem problem = {.cell = cell, .threads = 1, .rows = N, .inputs = I, .hidden = H};
     const fr_kernels *kernels = wide ? fr_isas[isa].f64 : fr_isas[isa].f32;
-    const result truth = run(wide ? fr_isas[0].f64 : fr_isas[0].f32, wide, problem, ragged, in);
-    const result got = run(kernels, wide, problem, ragged, in);
+    const result truth = run(wide ? fr_isas[0].f64 : fr_isas[0].f32, wide, problem, variant, in);
+    const result got = run(kernels, wide, problem, variant, in);
     problem.threads = 3, problem.eager = 1;
-    const result shared = run(kernels, wide, problem, ragged, in);
+    const result shared = run(kernels, wide, problem, variant, in);
     double worst = 0, largest = 0;
     for (int64_t i = 0; i < truth.count; i++) {
         const double a = element(truth.values, i, wide), b = element(got.values, i, wide);
@@ -150,8 +173,8 @@ int main(void) {
             for (int cell = 0; cell < FR_CELL_COUNT; cell++)
                 for (size_t n = 0; n < sizeof rows / sizeof *rows; n++)
                     for (size_t h = 0; h < sizeof sizes / sizeof *sizes; h++) {
-                        const double error =
-                            compare(isa, wide, (fr_cell)cell, (h + n) & 1, rows[n], sizes[(h + n) % 12], sizes[h]);
+                        const double error = compare(isa, wide, (fr_cell)cell, (int)(h + 3 * n) & 7, rows[n],
+                                                     sizes[(h + n) % 12], sizes[h]);
                         if (!(error <= worst)) worst = error;
                     }
             printf("%s %s: largest difference from base %.0f eps of the largest value\n", fr_isas[isa].name,
