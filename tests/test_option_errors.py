@@ -97,11 +97,15 @@ def test_states_and_gradients_of_the_wrong_shape(cell, bidirectional):
     for i, name in enumerate("hc"[:states]):
         given = one_of([wrong if k == i else part for k, part in enumerate(right)])
         for call in (layer, layer.record, layer.trace):
-            with pytest.raises(ValueError, match=rf"^{name}_0: expected shape \({rows}, 4, 5\), got \({6 - rows}, 4, 5\)"):
+            with pytest.raises(
+                ValueError, match=rf"^{name}_0: expected shape \({rows}, 4, 5\), got \({6 - rows}, 4, 5\)"
+            ):
                 call(x, given)
         with pytest.raises(ValueError, match=rf"^grad_{name}_n: expected shape \({rows}, 4, 5\), got"):
             layer.backward(tape, output, given)
-    with pytest.raises(ValueError, match=rf"^grad_output: expected shape \(6, 4, {width}\), got \(6, 4, {15 - width}\)"):
+    with pytest.raises(
+        ValueError, match=rf"^grad_output: expected shape \(6, 4, {width}\), got \(6, 4, {15 - width}\)"
+    ):
         layer.backward(tape, np.zeros((6, 4, 15 - width)))
 
 
