@@ -3,6 +3,8 @@
 T steps, N sequences, I = 3 inputs, H = 5 hidden units, L layers, D directions.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -111,7 +113,7 @@ def test_chunks_with_the_state_carried_on_are_the_whole(cell, T, N, kind, seed, 
     state = case.start[0] if len(case.start) == 1 else tuple(case.start)
     output, final = case.layer(case.x, state)
     chunks = []
-    for first, end in zip(cuts, cuts[1:], strict=False):
+    for first, end in pairwise(cuts):
         y, state = case.layer(case.x[first:end], state)
         chunks.append(y)
     assert same_bits(np.concatenate(chunks), output)

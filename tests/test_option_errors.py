@@ -1,4 +1,4 @@
-"""Options that are out of range, of a wrong type or contradict each other are refused by name; so is what C can't take."""
+"""Options out of range, of a wrong type or in contradiction are refused by name; so is what C cannot take."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ WRONG_RATES = {
 @pytest.mark.parametrize("name", RATES)
 @pytest.mark.parametrize("cell", CELLS)
 def test_rates(cell, name, rate, error, message):
-    with pytest.raises(error, match=f"^{name}: expected {message}"):
+    with pytest.raises(error, match=rf"^{name}: expected {message}"):
         recurrent(cell, 3, 5, 2, **{name: rate})
 
 
@@ -52,7 +52,7 @@ def test_zoneout_has_one_rate_for_each_state(cell):
         assert recurrent(cell, 3, 5, zoneout=(0.2,)).zoneout == (0.2,)
         wrong, states = [(0.2, 0.1), ()], "h"
     for rates in wrong:
-        with pytest.raises(ValueError, match=f"^zoneout: expected one number for each of {states}, got "):
+        with pytest.raises(ValueError, match=rf"^zoneout: expected one number for each of {states}, got "):
             recurrent(cell, 3, 5, zoneout=rates)
     with pytest.raises(ValueError, match=r"^zoneout: expected a number from 0 to below 1, got 1\.5"):
         recurrent("lstm", 3, 5, zoneout=(0.2, 1.5))
@@ -67,7 +67,7 @@ def test_contradictions(cell):
     with pytest.raises(ValueError, match=r"^dropout: expected 0 with num_layers=1"):
         recurrent(cell, 3, 5, 1, dropout=0.3, bidirectional=True)
     for flag in (1, "yes", None):
-        with pytest.raises(TypeError, match="^bidirectional: expected True or False, got "):
+        with pytest.raises(TypeError, match=r"^bidirectional: expected True or False, got "):
             recurrent(cell, 3, 5, bidirectional=flag)
 
 
@@ -76,7 +76,7 @@ def test_a_bidirectional_layer_has_no_stream(cell):
     layer = recurrent(cell, 3, 5, bidirectional=True)
     name = type(layer).__name__
     for make in (layer.stream, lambda: layer.stream(batch_size=2), fastrnn.Sequential(layer).stream):
-        with pytest.raises(ValueError, match=f"^stream: {name} is bidirectional, .*bidirectional=False"):
+        with pytest.raises(ValueError, match=rf"^stream: {name} is bidirectional, .*bidirectional=False"):
             make()
 
 
@@ -125,7 +125,7 @@ def test_bounds_on_the_states_gradient(bound, error, message):
         layer = recurrent(cell, 3, 5)
         output, _, tape = layer.record(np.zeros((4, 2, 3)))
         for clip in (bound, second):
-            with pytest.raises(error, match=f"^clip_state: {message}"):
+            with pytest.raises(error, match=rf"^clip_state: {message}"):
                 layer.backward(tape, output, clip_state=clip)
 
 
@@ -135,23 +135,23 @@ def test_bounds_are_as_many_as_states(cell):
     output, _, tape = layer.record(np.zeros((4, 2, 3)))
     states, wrong = ("h, c", [(1.0,), (1.0, 1.0, 1.0)]) if cell == "lstm" else ("h", [(1.0, 1.0), ()])
     for clip in wrong:
-        with pytest.raises(ValueError, match=f"^clip_state: expected one for each of {states}, got "):
+        with pytest.raises(ValueError, match=rf"^clip_state: expected one for each of {states}, got "):
             layer.backward(tape, output, clip_state=clip)
 
 
 def test_seeds_of_record():
     for layer in (recurrent("gru", 3, 5, zoneout=0.3), recurrent("gru", 3, 5, 2, dropout=0.3)):
         for seed in (-1, 1.5, "1", True):
-            with pytest.raises(TypeError, match="^seed: expected None, an int >= 0 or a numpy.random.Generator"):
+            with pytest.raises(TypeError, match=r"^seed: expected None, an int >= 0 or a numpy.random.Generator"):
                 layer.record(np.zeros((4, 2, 3)), seed=seed)
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_trace_refuses_what_a_call_refuses(cell):
     layer = recurrent(cell, 3, 5)
-    with pytest.raises(ValueError, match="^x: expected shape"):
+    with pytest.raises(ValueError, match=r"^x: expected shape"):
         layer.trace(np.zeros((6, 4, 2)))
-    with pytest.raises(ValueError, match="^lengths: expected 1 to 6"):
+    with pytest.raises(ValueError, match=r"^lengths: expected 1 to 6"):
         layer.trace(np.zeros((6, 4, 3)), lengths=[1, 2, 3, 7])
 
 
@@ -181,19 +181,19 @@ def test_kernels_check_options(cell):
     a, again = recorded(cell, Options(keep=True, zoneout="drawn"))
     assert len(again()) == 7
     for rates in ((1.0, 0.0), (-0.1, 0.0), (0.1, float("nan"))):
-        with pytest.raises(ValueError, match="^zoneout: expected rates from 0 to below 1"):
+        with pytest.raises(ValueError, match=r"^zoneout: expected rates from 0 to below 1"):
             forward(cell, a | {"zoneout": Zoneout(*rates, None)})
-        with pytest.raises(ValueError, match="^zoneout: expected rates from 0 to below 1"):
+        with pytest.raises(ValueError, match=r"^zoneout: expected rates from 0 to below 1"):
             again(zoneout=Zoneout(*rates, 1))
-    with pytest.raises(ValueError, match="^zoneout: expected a seed"):
+    with pytest.raises(ValueError, match=r"^zoneout: expected a seed"):
         again(zoneout=Zoneout(0.1, 0.1, None))
     with pytest.raises(ValueError, match=r"^keep: expected shape \(3, 5\), got \(3, 4\)"):
         forward(cell, a | {"keep": np.ones((3, 4), np.float32)})
     with pytest.raises(ValueError, match=r"^keep: expected shape \(3, 5\), got \(2, 5\)"):
         again(keep=np.ones((2, 5), np.float32))
-    with pytest.raises(ValueError, match="^keep, fed: expected both or neither"):
+    with pytest.raises(ValueError, match=r"^keep, fed: expected both or neither"):
         again(keep=None)
-    with pytest.raises(ValueError, match="^keep, fed: expected both or neither"):
+    with pytest.raises(ValueError, match=r"^keep, fed: expected both or neither"):
         again(fed=None)
     with pytest.raises(ValueError, match=r"^fed: expected shape \(15, 5\), got \(14, 5\)"):
         again(fed=np.ones((14, 5), np.float32))

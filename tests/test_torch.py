@@ -75,8 +75,8 @@ def results(output, final, dx, grad_state, parameters):
 def expect_like_torch(case, arrays, dtype, run=run_fastrnn, relative=1e-10):
     """Compare with PyTorch's float64 results.
 
-    float64: to `relative`, in units of the largest element. float32: every element is the end of sums of I + H products,
-    carried on over T steps in every layer, and over T·N rows for parameters: 4·eps·√(L·T·(I + 4H + N)).
+    float64: to `relative`, in units of the largest element. float32: every element is the end of sums of I + H
+    products, carried on over T steps in every layer, and over T·N rows for parameters: 4·eps·√(L·T·(I + 4H + N)).
     """
     got = run(case, arrays, dtype)
     expected = {name: a for name, a in arrays.items() if name.split(".")[0] in ("output", "final", "grad")}
