@@ -107,6 +107,8 @@ def test_bounds_on_all_states_on_one_and_on_none(cell, options, lengths):
         for name, array in true.items():
             np.testing.assert_allclose(got[name], array, rtol=0, atol=1e-12 * max(1, np.abs(array).max()), err_msg=name)
         assert not np.allclose(grads.x, free.x)
+        unwatched = everything(case.backward(clip_state=tuple(clip)))
+        assert same_bits(unwatched, {name: got[name] for name in unwatched})
         for part, bound in zip(parts(grads.state), clip, strict=True):
             assert bound is None or (np.linalg.norm(part, axis=-1) <= bound * (1 + 1e-12)).all()
 
