@@ -7,10 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from fastrnn import _kernels, reference
-from fastrnn.reference.sequence import pre_activation
+from fastrnn._kernels import Zoneout
+from reference_cases import smallest_pre_activation
 
 DTYPES = ("float32", "float64")
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+ARRAYS = ("h_0", "c_0", *WEIGHTS)  # as the kernels take them, after x
 
 
 class Shape(NamedTuple):
@@ -36,7 +38,29 @@ SHAPES = tuple(
 )  # fmt: skip
 
 
-def draw(cell, shape, bias, seed, *, ragged):
+class Options(NamedTuple):
+    """What a pass does besides the cell's equations."""
+
+    reverse: bool = False
+    keep: bool = False  # recurrent dropout
+    zoneout: str = ""  # "drawn", or "expected", which only goes forward
+    watch: str = ""  # on the gradient that flows back through the states: "norms", or "bounds" on them as well
+
+
+PLAIN = Options()
+RATES = 0.3, 0.2  # of zoneout, of h and of c
+
+
+class Recorded(NamedTuple):
+    """What a forward pass left, with a time axis in place of rows."""
+
+    h: np.ndarray  # (T+1, N, H): place t, see csrc/fastrnn.h
+    c: np.ndarray | None
+    saved: np.ndarray | None  # (T, N, saves, H)
+    fed: np.ndarray | None  # like h
+
+
+def draw(cell, shape, bias, seed, *, ragged, options=PLAIN):
     """Return a random problem in float64, all numbers of which float32 can hold, so one truth serves both dtypes."""
     rng = np.random.default_rng([seed, *shape])
     info, (T, N, inputs, H) = _kernels.CELLS[cell], shape
@@ -51,8 +75,12 @@ def draw(cell, shape, bias, seed, *, ragged):
     lengths = np.full(N, T)
     if ragged:
         lengths[1:] = -np.sort(-rng.integers(1, T, N - 1, endpoint=True))
-    return {
+    problem = {
         "lengths": lengths,
+        "ragged": ragged,
+        "reverse": options.reverse,
+        "watch": options.watch,
+        "bounds": None,
         "x": normal(T, N, inputs),
         "h_0": normal(N, H),
         "c_0": normal(N, H) if info.states == 2 else None,
@@ -64,50 +92,88 @@ def draw(cell, shape, bias, seed, *, ragged):
         "grad_h_n": normal(N, H),
         "grad_c_n": normal(N, H) if info.states == 2 else None,
     }
+    kept = (rng.random((N, H)) < 0.75) * np.float64(np.float32(1 / 0.75))  # a number that float32 can hold too
+    seed = int(rng.integers(2**63)) if options.zoneout == "drawn" else None
+    return problem | {
+        "keep": kept if options.keep else None,
+        "zoneout": Zoneout(*RATES, seed) if options.zoneout else None,
+    }
 
 
 def parts(a, *names):
     return tuple(a[name] for name in names if a[name] is not None)
 
 
-@cache
-def problem(cell, shape, bias, seed=0, *, ragged=False):
+def zones(a, states):
+    """Return zoneout as the reference takes it."""
+    if a["zoneout"] is None:
+        return None
+    *rates, seed = a["zoneout"]
+    if seed is None:
+        return tuple(np.full((1, 1, 1), rate) for rate in rates[:states])
+    S, H = a["lengths"].sum(), a["weight_hh"].shape[1]
+    return tuple(
+        unpack(a, reference.dropped(seed + i, S, H, rate).astype(float)) for i, rate in enumerate(rates[:states])
+    )
+
+
+def solve(cell, shape, bias, seed=0, *, ragged=False, options=PLAIN):
     """Return a random problem and the reference's answers to it, both read-only; see `answers` for their names.
 
     Arrays have a time axis, and a ragged problem's are padded: with NaN where it is input, with 0 where it is output.
     """
     twin = reference.CELLS[cell]
     for attempt in count(1000 * seed):
-        a = draw(cell, shape, bias, attempt, ragged=ragged)
-        w = {name: a[name] for name in WEIGHTS if a[name] is not None}
-        output, tape = reference.forward(twin, a["x"], parts(a, "h_0", "c_0"), w, a["lengths"])
-        if "relu" not in cell:
-            break
+        a = draw(cell, shape, bias, attempt, ragged=ragged, options=options)
+        w, start = {name: a[name] for name in WEIGHTS if a[name] is not None}, parts(a, "h_0", "c_0")
+        chance = {"keep": a["keep"], "zoneout": zones(a, twin.states)}
+        output, tape = reference.forward(twin, a["x"], start, w, a["lengths"], reverse=options.reverse, **chance)
         # the slope of the ReLU jumps at 0: keep away from there by more than the rounding of float32
-        z = [np.abs(pre_activation(x, s[0], w)).min() for x, s in zip(tape.x, tape.states, strict=False)]
-        if min(z) > 1e-5:
+        if "relu" not in cell or smallest_pre_activation(tape, w) > 1e-5:
             break
-    grads = reference.backward(twin, tape, a["grad_output"], parts(a, "grad_h_n", "grad_c_n"), w)
-    final = reference.final_state(tape)
-    true = {"output": output, "h_n": final[0], "grad_x": grads.x, "grad_h_0": grads.state[0]}
+    true = {"output": output, "h_n": reference.final_state(tape)[0]}
     if twin.states == 2:
-        c = np.where(tape.running, np.stack([s[1] for s in tape.states[1:]]), 0)
-        true |= {"c": np.concatenate([a["c_0"][None], c]), "c_n": final[1], "grad_c_0": grads.state[1]}
-    true |= {f"grad_{name}": value for name, value in grads.parameters.items()}
+        true |= {"c": cell_states(a, tape), "c_n": reference.final_state(tape)[1]}
+    if options.zoneout != "expected":
+        true |= gradients(twin, a, tape, w, options)
     for name in ("x", "grad_output"):
         a[name][~running(a)] = np.nan
     for array in (*a.values(), *true.values()):
-        if array is not None:
+        if isinstance(array, np.ndarray):
             array.flags.writeable = False
     return a, true
 
 
+problem = cache(solve)
+
+
+def cell_states(a, tape):
+    """Return c at each place (T+1, N, H), 0 where a sequence has none."""
+    c = np.stack([state[1] for state in tape.states])
+    there = np.arange(len(c))[:, None, None] <= a["lengths"][:, None]
+    return np.where(there, c[::-1] if a["reverse"] else c, 0)
+
+
+def gradients(twin, a, tape, w, options):
+    """Return the reference's gradients and norms by name; bounds are set, if any, that half of the norms exceed."""
+    grad_state = parts(a, "grad_h_n", "grad_c_n")
+    grads = reference.backward(twin, tape, a["grad_output"], grad_state, w)
+    if options.watch == "bounds":
+        middle = [float(np.float32(np.median(norms[running(a)]))) for norms in grads.norms]
+        a["bounds"] = (middle[0], middle[-1])
+        grads = reference.backward(twin, tape, a["grad_output"], grad_state, w, clip=a["bounds"][: twin.states])
+    named = {"grad_x": grads.x} | {f"grad_{name}": value for name, value in grads.parameters.items()}
+    named |= {f"grad_{name}_0": grad for name, grad in zip("hc", grads.state, strict=False)}
+    norms = {f"norms_{name}": part for name, part in zip("hc", grads.norms, strict=False)}
+    return named | norms if options.watch else named
+
+
 def cast(a, dtype):
     """Return the problem in another dtype, read-only as it was."""
-    result = {}
+    result = dict(a)
     for name, array in a.items():
-        result[name] = None if array is None else np.array(array, dtype=np.int64 if name == "lengths" else dtype)
-        if array is not None:
+        if isinstance(array, np.ndarray):
+            result[name] = np.array(array, dtype=np.int64 if name == "lengths" else dtype)
             result[name].flags.writeable = False
     return result
 
@@ -118,8 +184,8 @@ def running(a):
 
 
 def counts_of(a):
-    """Return how many rows each step has, or None where all have N."""
-    return None if a["lengths"].min() == len(a["x"]) else running(a).sum(1)
+    """Return how many rows each step has, or None where the batch is dense."""
+    return running(a).sum(1) if a["ragged"] else None
 
 
 def pack(a, array, first=0):
@@ -146,39 +212,47 @@ def unpack(a, rows, first=0):
 
 
 def forward(cell, a, isa=None, threads=1, *, record=True, reuse=(None,) * 4):
-    """Return what `_kernels.forward` returns, with a time axis: h and c (T+1, N, H), saved (T, N, saves, H)."""
-    arguments = [a[name] for name in ("h_0", "c_0", *WEIGHTS)]
-    h, c, saved, _ = _kernels.forward(
-        cell, pack(a, a["x"]), *arguments, record=record, counts=counts_of(a), reuse=reuse, isa=isa, threads=threads
-    )
-    return unpack(a, h, 1), unpack(a, c, 1) if record else c, unpack(a, saved)
+    """Return what `_kernels.forward` returns, with a time axis."""
+    h, c, saved, fed = _kernels.forward(
+        cell, pack(a, a["x"]), *(a[name] for name in ARRAYS), record=record, counts=counts_of(a), reverse=a["reverse"],
+        keep=a["keep"], zoneout=a["zoneout"], reuse=reuse, isa=isa, threads=threads,
+    )  # fmt: skip
+    return Recorded(unpack(a, h, 1), unpack(a, c, 1) if record else c, unpack(a, saved), unpack(a, fed, 1))
 
 
 def backward(cell, a, recorded, isa=None, threads=1):
-    """Return the gradients by name, without those that the cell or the problem has not."""
-    h, c, saved = recorded
+    """Return the gradients and norms by name, without those that the cell or the problem has not."""
+    h, c, saved, fed = recorded
+    dtype, S = a["x"].dtype, a["lengths"].sum()
+    names = "hc"[: _kernels.CELLS[cell].states] if a["watch"] else ""
+    norms = [np.full(S, np.nan, dtype) for _ in names]
     grads = _kernels.backward(
-        cell, pack(a, a["x"]), pack(a, h, 1), pack(a, c, 1), pack(a, saved), None, a["weight_ih"], a["weight_hh"],
-        a["bias_ih"] is not None, pack(a, a["grad_output"]), a["grad_h_n"], a["grad_c_n"],
-        counts=counts_of(a), isa=isa, threads=threads,
+        cell, pack(a, a["x"]), pack(a, h, 1), pack(a, c, 1), pack(a, saved), pack(a, fed, 1), a["weight_ih"],
+        a["weight_hh"], a["bias_ih"] is not None, pack(a, a["grad_output"]), a["grad_h_n"], a["grad_c_n"],
+        counts=counts_of(a), reverse=a["reverse"], keep=a["keep"], zoneout=a["zoneout"], bounds=a["bounds"],
+        norms=(*norms, None, None)[:2] if a["watch"] else None, isa=isa, threads=threads,
     )  # fmt: skip
-    names = ("x", "h_0", "c_0", *WEIGHTS)
-    named = {f"grad_{name}": grad for name, grad in zip(names, grads, strict=True) if grad is not None}
+    named = {f"grad_{name}": grad for name, grad in zip(("x", *ARRAYS), grads, strict=True) if grad is not None}
+    named |= {f"norms_{name}": unpack(a, part) for name, part in zip(names, norms, strict=True)}
     return named | {"grad_x": unpack(a, grads[0])}
 
 
 def outputs(a, recorded):
     """Return all outputs and states by name."""
-    h, c, _ = recorded
-    last = a["lengths"], np.arange(len(a["lengths"]))
-    result = {"output": h[1:], "h_n": h[last]}
+    h, c = recorded[:2]
+    N = len(a["lengths"])
+    last = (np.zeros(N, int) if a["reverse"] else a["lengths"], np.arange(N))
+    output = np.where(running(a)[..., None], h[:-1], 0) if a["reverse"] else h[1:]
+    result = {"output": output, "h_n": h[last]}
     return result if c is None else result | {"c": c, "c_n": c[last]}
 
 
 def answers(cell, a, isa=None, threads=1):
     """Return all outputs, states and gradients by name, as the kernels compute them."""
     recorded = forward(cell, a, isa, threads)
-    return outputs(a, recorded) | backward(cell, a, recorded, isa, threads)
+    result = outputs(a, recorded)
+    expected = a["zoneout"] is not None and a["zoneout"].seed is None  # there is no going back from there
+    return result if expected else result | backward(cell, a, recorded, isa, threads)
 
 
 def rows(a, lo, hi, steps=None):
@@ -187,7 +261,7 @@ def rows(a, lo, hi, steps=None):
     result = dict(a, lengths=np.minimum(a["lengths"][lo:hi], steps))
     for name in ("x", "grad_output"):
         result[name] = np.ascontiguousarray(a[name][:steps, lo:hi])
-    for name in ("h_0", "c_0", "grad_h_n", "grad_c_n"):
+    for name in ("h_0", "c_0", "keep", "grad_h_n", "grad_c_n"):
         result[name] = None if a[name] is None else a[name][lo:hi]
     return result
 
@@ -204,13 +278,13 @@ def bound(name, true, dtype, shape):
     return 4 * np.finfo(dtype).eps * np.sqrt(terms) * max(1.0, np.abs(true).max(initial=0))
 
 
-def expect_equal(got, true, dtype, shape):
+def expect_equal(got, true, dtype, shape, about=""):
     """Fail unless the same things were computed, in the right dtype and within the bound."""
     assert got.keys() == true.keys()
     for name, truth in true.items():
         assert got[name].dtype == dtype, name
         limit = bound(name, truth, dtype, shape)
-        np.testing.assert_allclose(got[name], truth, rtol=0, atol=limit, err_msg=f"{name} of {shape}")
+        np.testing.assert_allclose(got[name], truth, rtol=0, atol=limit, err_msg=f"{name} of {shape} {about}")
 
 
 def expect_same_bits(first, second):

@@ -111,8 +111,8 @@ def test_recording_or_not(cell, isa, dtype):
     info = _kernels.CELLS[cell]
     for shape, ragged in product([*BY_UNITS, *BY_ROWS], (False, True)):
         a = case(cell, shape, dtype, ragged=ragged)
-        h, c, saved = forward(cell, a, isa)
-        plain_h, plain_c, plain_saved = forward(cell, a, isa, threads=2, record=False)
+        h, c, saved, _ = forward(cell, a, isa)
+        plain_h, plain_c, plain_saved, _ = forward(cell, a, isa, threads=2, record=False)
         assert plain_saved is None
         assert (saved is not None) == (info.saves > 0)
         np.testing.assert_array_equal(plain_h, h, err_msg=str(shape))
@@ -120,7 +120,7 @@ def test_recording_or_not(cell, isa, dtype):
         if info.states == 1:
             assert c is plain_c is None
         else:
-            np.testing.assert_array_equal(plain_c, outputs(a, (h, c, saved))["c_n"], err_msg=str(shape))
+            np.testing.assert_array_equal(plain_c, outputs(a, (h, c))["c_n"], err_msg=str(shape))
             np.testing.assert_array_equal(c[0], a["c_0"])
 
 
@@ -132,7 +132,7 @@ def test_buffers_used_again(cell, isa, dtype):
     fresh = forward(cell, a, isa)
     old = [None if array is None else np.full(array.size, np.nan, dtype) for array in fresh]
     H, S = shape.H, shape.T * shape.N
-    forms = (S + shape.N, H), (S + shape.N, H), (S, _kernels.CELLS[cell].saves, H)
+    forms = (S + shape.N, H), (S + shape.N, H), (S, _kernels.CELLS[cell].saves, H), (S + shape.N, H)
     old = tuple(None if array is None else array.reshape(form) for array, form in zip(old, forms, strict=True))
     again = forward(cell, a, isa, reuse=old)
     for new, given, true in zip(again, old, fresh, strict=True):

@@ -10,8 +10,11 @@ import fastrnn
 from fastrnn import _kernels
 from layer_table import BUILDERS, CELLS, DTYPES, WITH_PARAMETERS, randomise, recurrent, same_bits
 
+BIDIRECTIONAL = {"bidirectional": True, "recurrent_dropout": 0.2, "dropout": 0.3}
 MODELS = {
     **BUILDERS,
+    "both directions": lambda **o: recurrent("gru", 3, 5, 2, **BIDIRECTIONAL, **o),
+    "both directions and states": lambda **o: recurrent("lstm", 3, 5, 2, zoneout=(0.1, 0.2), **BIDIRECTIONAL, **o),
     "model": lambda **o: fastrnn.Sequential(
         recurrent("lstm", 3, 5, **o), fastrnn.Tanh(), fastrnn.Linear(5, 2, **{"seed": 0, **o})
     ),
@@ -175,8 +178,21 @@ def test_repr_evaluates_back(name, dtype):
     assert {k: v.shape for k, v in twin.parameters().items()} == {k: v.shape for k, v in layer.parameters().items()}
 
 
+@pytest.mark.parametrize("how", ["deepcopy", "pickle 5"])
+def test_copies_draw_the_same_masks(how):
+    layer = MODELS["both directions and states"]()
+    x = np.random.default_rng(2).standard_normal((6, 4, 3)).astype(np.float32)
+    assert same_bits(COPIES[how](layer).record(x, seed=1)[0], layer.record(x, seed=1)[0])
+
+
 def test_repr_names_what_differs_from_the_defaults():
     assert "nonlinearity='relu'" in repr(fastrnn.RNN(3, 5, nonlinearity="relu"))
     assert "bias=False" in repr(fastrnn.Linear(3, 5, bias=False))
     assert "batch_first=True" in repr(fastrnn.LSTM(3, 5, batch_first=True))
     assert repr(fastrnn.ReLU()) == "ReLU()"
+    plain = repr(fastrnn.LSTM(3, 5))
+    for name in ("dropout", "bidirectional", "recurrent_dropout", "zoneout", "reset_after"):
+        assert name not in plain
+    text = repr(MODELS["both directions and states"]())
+    for part in ("bidirectional=True", ", dropout=0.3", "recurrent_dropout=0.2", "zoneout=[0.1, 0.2]"):
+        assert part in text

@@ -42,6 +42,22 @@ def test_every_layer_comes_back_to_the_bit(tmp_path, name, bias, dtype):
     again.parameters()["0.weight"][...] = 1  # writable, and its own
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_options_come_back(tmp_path, cell):
+    rates = (0.1, 0.2) if cell == "lstm" else 0.1
+    options = {"bidirectional": True, "dropout": 0.3, "recurrent_dropout": 0.4, "zoneout": rates}
+    m = randomise(fastrnn.Sequential(recurrent(cell, 3, 4, 2, **options)), np.random.default_rng(0))
+    m.save(tmp_path / "m")
+    layer, again = m.layers[0], fastrnn.load(tmp_path / "m").layers[0]
+    assert again.config() == layer.config()
+    assert repr(again) == repr(layer)
+    assert list(again.parameters()) == list(layer.parameters())
+    assert sum(name.endswith("_reverse") for name in again.parameters()) == 8
+    x = np.random.default_rng(1).standard_normal((6, 3, 3))
+    assert same_bits(again.record(x, seed=5)[:2], layer.record(x, seed=5)[:2])
+    assert same_bits(again(x)[0], layer(x)[0])
+
+
 def test_the_table_of_saved_layers_is_whole():
     public = {v for v in vars(fastrnn).values() if isinstance(v, type) and issubclass(v, fastrnn.Layer)}
     assert set(LAYERS.values()) == public - {fastrnn.Layer, fastrnn.Model, fastrnn.Sequential, fastrnn.EncoderDecoder}

@@ -12,18 +12,20 @@ SHAPE = (9, 4, 3)
 RAGGED = [3, 9, 1, 7]
 
 
-def recorded(layer, seed=0, shape=SHAPE, **options):
+def recorded(layer, seed=0, shape=SHAPE, *, seed_of_masks=None, **options):
     """Return x, an initial state, and what `record` makes of them."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal(shape).astype(layer.dtype)
     state = like(layer.forward(x)[1], rng)
-    return x, state, layer.record(x, state, **options)
+    return x, state, layer.record(x, state, seed=seed_of_masks, **options)
 
 
 def buffers(tape):
     """Return the arrays of all layers of a tape."""
     directions = [direction[:4] for layer in tape.saved.layers for direction in layer.directions]
-    arrays = [*(layer.x for layer in tape.saved.layers), *(array for one in directions for array in one)]
+    layers = tape.saved.layers
+    arrays = [*(layer.x for layer in layers), *(layer.output for layer in layers)]
+    arrays += [array for one in directions for array in one]
     return [array for array in arrays if array is not None]
 
 
@@ -37,17 +39,21 @@ def addresses(tape):
     return [array.__array_interface__["data"][0] for array in buffers(tape)]
 
 
+OPTIONS = [{}, {"bidirectional": True}, {"bidirectional": True, "recurrent_dropout": 0.3, "zoneout": 0.2}]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("lengths", [None, RAGGED])
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_same_bits_in_the_same_memory(cell, layers, lengths):
-    layer = randomise(recurrent(cell, 3, 5, layers), np.random.default_rng(1))
-    _, _, (_, _, old) = recorded(layer, lengths=lengths)
+def test_the_same_bits_in_the_same_memory(cell, layers, lengths, options):
+    layer = randomise(recurrent(cell, 3, 5, layers, **options), np.random.default_rng(1))
+    _, _, (_, _, old) = recorded(layer, lengths=lengths, seed_of_masks=1)
     where = addresses(old)
     spoil(old)
-    x, state, (output, final, tape) = recorded(layer, seed=2, lengths=lengths)
+    x, state, (output, final, tape) = recorded(layer, seed=2, lengths=lengths, seed_of_masks=7)
     grads = layer.backward(tape, output, final)
-    output2, final2, tape2 = layer.record(x, state, lengths=lengths, reuse=old)
+    output2, final2, tape2 = layer.record(x, state, lengths=lengths, reuse=old, seed=7)
     assert addresses(tape2) == where
     assert same_bits(output2, output)
     assert same_bits(final2, final)
@@ -109,9 +115,10 @@ def test_a_call_that_is_refused_leaves_the_tape_as_it_was(cell):
     assert same_bits(layer.backward(tape, output).parameters, expected.parameters)
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
-def test_another_shape_gets_buffers_of_its_own(cell):
-    layer = recurrent(cell, 3, 5, 2)
+def test_another_shape_gets_buffers_of_its_own(cell, bidirectional):
+    layer = recurrent(cell, 3, 5, 2, bidirectional=bidirectional)
     for shape, lengths in (((8, 4, 3), None), ((9, 5, 3), None), ((9, 3), None), (SHAPE, RAGGED), ((12, 3, 3), None)):
         _, _, (_, _, old) = recorded(layer)
         before, memory = buffers(old), [array.copy() for array in buffers(old)]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import fastrnn
-from fastrnn import reference
 from fastrnn.losses import LOSSES
 from golden import make_torch
+from layer_model import Model
 from layer_table import recurrent
 
-FLAT = {key: array for path in (make_torch.PATH, make_torch.GRU_PATH) for key, array in np.load(path).items()}
+FLAT = {key: array for path in make_torch.PATHS for key, array in np.load(path).items()}
 
 
 ALL_CASES = make_torch.CASES | make_torch.GRU_CASES
@@ -27,69 +27,64 @@ def as_state(arrays, prefix):
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
-def run_fastrnn(case, given, dtype):
-    """Return what make_torch.run_layer computed, as the public layers compute it."""
+def layer_of(case, given, dtype):
+    """Return the layer that make_torch.run_layer ran, with its parameters."""
     cell, layers, _, batch_first = case
     parameters = {name[2:]: array for name, array in given.items() if name.startswith("p.")}
     options = {
         "num_layers": layers,
         "bias": "bias_ih_l0" in parameters,
         "batch_first": batch_first,
+        "bidirectional": "weight_ih_l0_reverse" in parameters,
         "dtype": dtype,
     }
-    inputs, H = given["x"].shape[-1], given["state.0"].shape[-1]
-    layer = recurrent(cell, inputs, H, **options)
+    layer = recurrent(cell, given["x"].shape[-1], given["state.0"].shape[-1], **options)
     layer.load_state_dict(parameters)
-    lengths = given.get("lengths")
+    return layer
+
+
+def run_fastrnn(case, given, dtype):
+    """Return what make_torch.run_layer computed, as the public layers compute it."""
+    layer, lengths = layer_of(case, given, dtype), given.get("lengths")
     output, final, tape = layer.record(given["x"], as_state(given, "state"), lengths=lengths)
     plain, plain_final = layer(given["x"], as_state(given, "state"), lengths=lengths)
     np.testing.assert_array_equal(plain, output)
     np.testing.assert_array_equal(plain_final, final)
     grads = layer.backward(tape, given["dy"], as_state(given, "dstate"))
     final, grad_state = (part if isinstance(part, tuple) else (part,) for part in (final, grads.state))
-    got = {"output": output, "grad.x": grads.x}
-    got |= {f"final.{i}": part for i, part in enumerate(final)}
-    got |= {f"grad.state.{i}": part for i, part in enumerate(grad_state)}
-    return got | {f"grad.p.{name}": grad for name, grad in grads.parameters.items()}
+    return results(output, final, grads.x, grad_state, grads.parameters)
 
 
-def run_reference(case, given, dtype="float64"):  # noqa: ARG001 - it has no other
+def run_reference(case, given, dtype="float64"):
     """Return what make_torch.run_layer computed, dense or ragged, as a stack of the reference's layers computes it."""
-    name, layers, _, batch_first = case
-    cell, turn = reference.CELLS[name], (lambda a: a.swapaxes(0, 1)) if batch_first else (lambda a: a)
-    w = [
-        {key[2:].removesuffix(f"_l{k}"): a for key, a in given.items() if key[:2] == "p." and key.endswith(f"_l{k}")}
-        for k in range(layers)
-    ]
-    states, grad_states = ([given[f"{s}.{i}"] for i in range(cell.states)] for s in ("state", "dstate"))
-    y, tapes = turn(given["x"]), []
-    for k in range(layers):
-        y, tape = reference.forward(cell, y, tuple(part[k] for part in states), w[k], given.get("lengths"))
-        tapes.append(tape)
-    got, grad, grads = {"output": turn(y)}, turn(given["dy"]), {}
-    for k in reversed(range(layers)):
-        grads[k] = reference.backward(cell, tapes[k], grad, tuple(part[k] for part in grad_states), w[k])
-        grad = grads[k].x
-        got |= {f"grad.p.{key}_l{k}": value for key, value in grads[k].parameters.items()}
-    for i in range(cell.states):
-        got[f"final.{i}"] = np.stack([reference.final_state(tape)[i] for tape in tapes])
-        got[f"grad.state.{i}"] = np.stack([grads[k].state[i] for k in range(layers)])
-    return got | {"grad.x": turn(grad)}
+    turn = (lambda a: a.swapaxes(0, 1)) if case[3] else (lambda a: a)
+    x, layer = turn(given["x"]), layer_of(case, given, dtype)
+    states, ends = ([given[f"{s}.{i}"] for i in range(2) if f"{s}.{i}" in given] for s in ("state", "dstate"))
+    model = Model(layer, x, states, given.get("lengths", np.full(x.shape[1], len(x))))
+    dx, grad_state, parameters, _ = model.backward(turn(given["dy"]), ends)
+    return results(turn(model.output), model.final, turn(dx), grad_state, parameters)
 
 
-def expect_like_torch(case, arrays, dtype, run=run_fastrnn):
+def results(output, final, dx, grad_state, parameters):
+    """Return everything under the names of make_torch.run_layer."""
+    got = {"output": output, "grad.x": dx} | {f"grad.p.{name}": grad for name, grad in parameters.items()}
+    got |= {f"final.{i}": part for i, part in enumerate(final)}
+    return got | {f"grad.state.{i}": part for i, part in enumerate(grad_state)}
+
+
+def expect_like_torch(case, arrays, dtype, run=run_fastrnn, relative=1e-10):
     """Compare with PyTorch's float64 results.
 
-    float64: 1e-10, relative to the largest element. float32: every element is the end of sums of I + H products,
-    carried on over T steps in every layer, and over T·N rows for parameters: 4·eps·√(L·T·(I + 4H + N)).
+    float64: to `relative`, in units of the largest element. float32: every element is the end of sums of I + H
+    products, carried on over T steps in every layer, and over T·N rows for parameters: 4·eps·√(L·T·(I + 4H + N)).
     """
     got = run(case, arrays, dtype)
     expected = {name: a for name, a in arrays.items() if name.split(".")[0] in ("output", "final", "grad")}
     assert got.keys() == expected.keys()
-    _, layers, _, batch_first = case
+    layers, _, batch_first = case[1:]
     N, T, inputs = arrays["x"].shape if batch_first else arrays["x"].swapaxes(0, 1).shape
     terms = layers * T * (inputs + 4 * arrays["state.0"].shape[-1] + N)
-    relative = 1e-10 if dtype == "float64" else 4 * np.finfo(dtype).eps * np.sqrt(terms)
+    relative = relative if dtype == "float64" else 4 * np.finfo(dtype).eps * np.sqrt(terms)
     for name, true in expected.items():
         assert got[name].dtype == dtype, name
         limit = relative * max(1, np.abs(true).max())
@@ -126,9 +121,10 @@ def expect_steps_like_torch(name, arrays):
 def test_the_golden_files_hold_every_case_and_are_small():
     groups = {key.rpartition("/")[0] for key in FLAT}
     expected = {f"layer/{n}" for n in ALL_CASES} | {f"ragged/{n}" for n in make_torch.RAGGED_CASES}
+    expected |= {f"bidirectional/{n}" for n in make_torch.RAGGED_CASES}
     expected |= {f"loss/{n}" for n in make_torch.LOSSES} | {f"optimizer/{n}" for n in make_torch.OPTIMIZERS}
     assert groups == expected
-    assert max(path.stat().st_size for path in (make_torch.PATH, make_torch.GRU_PATH)) < 300_000
+    assert max(path.stat().st_size for path in make_torch.PATHS) < 300_000
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -142,9 +138,11 @@ def test_the_reference_equals_the_golden_results(name):
     expect_like_torch(ALL_CASES[name], golden(f"layer/{name}"), "float64", run_reference)
 
 
+@pytest.mark.parametrize("group", ["ragged", "bidirectional"])
 @pytest.mark.parametrize("name", make_torch.RAGGED_CASES)
-def test_ragged_batches_equal_the_golden_results(name):
-    case, arrays = make_torch.RAGGED_CASES[name], golden(f"ragged/{name}")
+def test_ragged_batches_equal_the_golden_results(name, group):
+    case, arrays = make_torch.RAGGED_CASES[name], golden(f"{group}/{name}")
+    assert ("p.weight_hh_l1_reverse" in arrays) == (group == "bidirectional")
     assert tuple(arrays["lengths"]) == make_torch.RAGGED_LENGTHS
     expect_like_torch(case, arrays, "float64", run_reference)
     expect_like_torch(case, arrays, "float64")
@@ -204,6 +202,22 @@ def test_the_reference_equals_torch_and_ragged_batches_do(cell, layers, sizes, b
         expect_like_torch(case, arrays, "float64", run_reference)
         if ends is not None:
             expect_like_torch(case, arrays, "float64")
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("cell", ["rnn_tanh", "rnn_relu", "lstm", "gru"])
+@pytest.mark.usefixtures("torch")
+def test_both_directions_equal_torch(cell, layers, sizes, bias):
+    T, N, _, _ = sizes
+    lengths = tuple(np.random.default_rng([layers, *sizes]).integers(1, T, N, endpoint=True))
+    for ends, batch_first in product((None, lengths), (False, True)):
+        case = cell, layers, "dense", batch_first
+        arrays = make_torch.run_layer(case, sizes, bias=bias, seed=layers, lengths=ends, bidirectional=True)
+        expect_like_torch(case, arrays, "float64", relative=1e-12)
+        if cell != "rnn_relu":
+            expect_like_torch(case, arrays, "float32")
 
 
 def test_our_parameters_load_into_torch_and_give_the_same_output(torch):

@@ -446,6 +446,8 @@ def backward(
         expect("fed", (fed.shape[0], fed.shape[1]), (N + S, H))
     if add_to is not None:
         expect("add_to", add_to.shape, (S, I))
+    if zoneout is not None and zoneout[2] is None:
+        raise ValueError("zoneout: expected a seed; there is no going back through expected values")
 
     dtype = FLOAT64 if floating is double else FLOAT32
     grad_x = empty((S, I), dtype) if add_to is None else add_to

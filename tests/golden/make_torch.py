@@ -1,9 +1,9 @@
-"""Write torch.npz and torch-gru.npz: what PyTorch computes for layers, losses and optimisers. Made with torch 2.13.0.
+"""Write torch*.npz: what PyTorch computes for layers, losses and optimisers. Made with torch 2.13.0.
 
-    python tests/golden/make_torch.py [torch] [torch-gru]
+    python tests/golden/make_torch.py [torch] [torch-gru] [torch-bidirectional]
 
-torch-gru.npz holds the GRU, and ragged batches of all layers. Another CPU rounds some last bits otherwise, so write
-only the file that is meant to change.
+torch-gru.npz holds the GRU, and ragged batches of all layers; torch-bidirectional.npz ragged batches in both
+directions. Another CPU rounds some last bits otherwise, so write only the file that is meant to change.
 
 The functions here also serve the live comparisons of test_torch.py. All inputs are numbers that float32 can hold.
 """
@@ -15,6 +15,8 @@ import numpy as np
 
 PATH = Path(__file__).with_name("torch.npz")
 GRU_PATH = Path(__file__).with_name("torch-gru.npz")
+BIDIRECTIONAL_PATH = Path(__file__).with_name("torch-bidirectional.npz")
+PATHS = PATH, GRU_PATH, BIDIRECTIONAL_PATH
 SIZES = (7, 3, 5, 6)
 OPTIMIZERS = {
     "sgd": ("SGD", {"lr": 0.1}),
@@ -59,7 +61,7 @@ def draw_x(rng, kind, shape):
     return (letters[..., None] == np.arange(shape[-1])).astype(np.float64)
 
 
-def run_layer(case, sizes, *, bias=True, seed=0, dtype="float64", lengths=None):
+def run_layer(case, sizes, *, bias=True, seed=0, dtype="float64", lengths=None, bidirectional=False):
     """Return inputs, parameters, upstream gradients, outputs and all gradients of a PyTorch layer, by name.
 
     With `lengths` the batch is packed; its padding, in `x` and in the gradient `dy`, is as random as the rest.
@@ -69,13 +71,14 @@ def run_layer(case, sizes, *, bias=True, seed=0, dtype="float64", lengths=None):
     cell, layers, kind, batch_first = case
     T, N, inputs, H = sizes
     rng = np.random.default_rng([seed, *sizes])
-    options = {"num_layers": layers, "bias": bias, "batch_first": batch_first, "dtype": getattr(torch, dtype)}
+    options = {"num_layers": layers, "bias": bias, "batch_first": batch_first, "bidirectional": bidirectional}
+    options["dtype"] = getattr(torch, dtype)
     if cell in ("lstm", "gru"):
         layer = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell](inputs, H, **options)
     else:
         layer = torch.nn.RNN(inputs, H, nonlinearity=cell.removeprefix("rnn_"), **options)
     result = {"x": draw_x(rng, kind, (N, T, inputs) if batch_first else (T, N, inputs))}
-    state_shape, states = (layers, N, H), 2 if cell == "lstm" else 1
+    state_shape, states = (layers * (1 + bidirectional), N, H), 2 if cell == "lstm" else 1
     for i in range(states):
         result[f"state.{i}"] = rounded(rng.standard_normal(state_shape))
     for name, p in layer.named_parameters():
@@ -164,13 +167,16 @@ def groups_of(path):
         groups = {f"layer/{name}": run_layer(case, SIZES) for name, case in CASES.items()}
         groups |= {f"loss/{name}": run_loss(name, (3, 4, 5)) for name in LOSSES}
         return groups | {f"optimizer/{name}": run_optimizer(name) for name in OPTIMIZERS}
+    if path == BIDIRECTIONAL_PATH:
+        options = {"lengths": RAGGED_LENGTHS, "bidirectional": True}
+        return {f"bidirectional/{name}": run_layer(case, SIZES, **options) for name, case in RAGGED_CASES.items()}
     groups = {f"layer/{name}": run_layer(case, SIZES) for name, case in GRU_CASES.items()}
     ragged = {name: run_layer(case, SIZES, lengths=RAGGED_LENGTHS) for name, case in RAGGED_CASES.items()}
     return groups | {f"ragged/{name}": arrays for name, arrays in ragged.items()}
 
 
 def main():
-    paths = {path.stem: path for path in (PATH, GRU_PATH)}
+    paths = {path.stem: path for path in PATHS}
     for path in [paths[name] for name in sys.argv[1:] or paths]:
         groups = groups_of(path)
         flat = {f"{group}/{key}": array for group, arrays in groups.items() for key, array in arrays.items()}

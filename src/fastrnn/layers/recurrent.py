@@ -179,8 +179,9 @@ class Recurrent(Built):
         -------
         Gradients
             dE/dx, dE/d(initial state) and dE/d(parameters), all new arrays; dE/dx is zero beyond a sequence's length.
-            With ``norms`` also ``state_norms``: for each state by name an array (L·D, T, N), or (L·D, T), entry t the
-            norm of the gradient by the state that step t began with; zero beyond a sequence's length.
+            With ``norms`` also ``state_norms``: for each state by name an array (L·D, T, N), (L·D, N, T) with
+            batch_first or (L·D, T), at step t the norm of the gradient by the state that the step began with; zero
+            beyond a sequence's length.
 
         Raises
         ------
@@ -218,11 +219,11 @@ class Recurrent(Built):
         return Watch((numbers[0], numbers[-1]), arrays)
 
     def _norms(self, batch: Dense, watch: Watch, unbatched: bool) -> dict[str, Array]:
-        """Return norms (L·D, S) by state, with time and batch axes."""
+        """Return norms (L·D, S) by state, with the axes that x came with."""
         result = {}
         for name, norms in zip(self._state_names, watch.norms, strict=True):
-            spread = np.stack([batch.unpack(one[:, None])[..., 0] for one in norms])
-            result[name] = spread[..., 0] if unbatched else spread
+            spread = [self._output(batch.unpack(one[:, None]), unbatched) for one in norms]
+            result[name] = np.stack(spread)[..., 0]
         return result
 
     def trace(self, x: ArrayLike, state: State = None, *, lengths: ArrayLike | None = None) -> dict[str, Array]:
