@@ -36,19 +36,21 @@ def _reference(case: Case) -> tuple[Mapping[str, Array], float, Mapping[str, Arr
     """Return results and seconds, forward and backward; kept for the other kinds of work on the same shape."""
     runner = Reference(case, data(case), 1)
     start = time.perf_counter()
-    found, tapes = runner.forward()
+    found, tape = runner.forward()
     middle = time.perf_counter()
-    gradients = runner.backward(tapes)
+    gradients = runner.backward(tape)
     return found, middle - start, gradients, time.perf_counter() - middle
 
 
 def difference(case: Case, got: Mapping[str, Array], expected: Mapping[str, Array]) -> str | None:
     """Return in words what differs by more than rounding explains, or None.
 
-    Rounding grows like the root of the number of additions, at most T·N·(I + H) for a weight's gradient. What lies
-    past a row's end does not count. A result that a contestant does not have is not compared.
+    Rounding grows like the root of the number of additions: in each layer and direction at most T·N·(I + H), for a
+    weight's gradient. What lies past a row's end does not count. A result that a contestant does not have is not
+    compared.
     """
-    bound = 8 * np.finfo(case.dtype).eps * np.sqrt(case.layers * case.T * case.N * (case.I + case.H))
+    additions = case.layers * case.directions * case.T * case.N * (case.I + case.H)
+    bound = 8 * np.finfo(case.dtype).eps * np.sqrt(additions)
     for name, array in got.items():
         truth = expected[name]
         if array.shape != truth.shape:

@@ -15,7 +15,11 @@ CONTESTANTS: dict[str, type[Contestant]] = {FastRNN.name: FastRNN, **PEERS}
 
 
 def entrants(case: Case) -> dict[str, type[Contestant]]:
-    """Return who enters a case: everyone, and variants where there is something to pad or a state to keep."""
-    left_out = set() if case.ragged else {PyTorchPadded.name}
+    """Return who enters a case.
+
+    Everyone, and variants where there is a state to keep, or something to pad whose end is not where a direction
+    begins.
+    """
+    left_out = set() if case.ragged and not case.bidirectional else {PyTorchPadded.name}
     left_out |= set() if case.kind == "stream" else {ONNXRuntimeBound.name}
     return {name: contestant for name, contestant in CONTESTANTS.items() if name not in left_out}
