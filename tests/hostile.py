@@ -37,6 +37,14 @@ def refused(path, data, message=None):
     return str(info.value).removeprefix(f"{path}: ")
 
 
+def every_kind():
+    """Return a model with one of each layer that needs no more than a few numbers."""
+    return fastrnn.Sequential(
+        fastrnn.Embedding(5, 2, padding_idx=1, seed=0), fastrnn.TDNN(2, 2, 3, seed=0), fastrnn.LayerNorm(2),
+        fastrnn.Dropout(0.5), fastrnn.Last(), fastrnn.Repeat(2), fastrnn.MaxOverTime(), fastrnn.Linear(2, 1, seed=0),
+    )  # fmt: skip
+
+
 def header(own, tensors=TENSORS):
     """Return a file with this object, or this text, as the architecture."""
     return save(tensors, {"fastrnn": own if isinstance(own, str) else json.dumps(own)})

@@ -17,17 +17,23 @@ def recurrent(cell, *sizes, **options):
     return getattr(fastrnn, cell.upper())(*sizes, **options)
 
 
-# Each takes 3 features; built anew for every test.
+# Each takes 3 features; built anew for every test. Dropout without chance: what it draws is in test_dropout.py.
 BUILDERS = {
     **{cell: lambda cell=cell, **options: recurrent(cell, 3, 5, 2, **options) for cell in CELLS},
     "jordan": lambda **options: fastrnn.Jordan(3, 5, 4, **{"seed": 0, **options}),
     "linear": lambda **options: fastrnn.Linear(3, 5, **{"seed": 0, **options}),
+    "tdnn": lambda **options: fastrnn.TDNN(3, 5, 2, **{"seed": 0, **options}),
+    "layer_norm": lambda dtype="float32", **_: fastrnn.LayerNorm(3, dtype=dtype),
+    "dropout": lambda **_: fastrnn.Dropout(0.0),
+    "last": lambda **_: fastrnn.Last(),
+    "mean_over_time": lambda **_: fastrnn.MeanOverTime(),
+    "max_over_time": lambda **_: fastrnn.MaxOverTime(),
     "tanh": lambda **_: fastrnn.Tanh(),
     "sigmoid": lambda **_: fastrnn.Sigmoid(),
     "relu": lambda **_: fastrnn.ReLU(),
     "softmax": lambda **_: fastrnn.Softmax(),
 }
-WITH_PARAMETERS = [*CELLS, "jordan", "linear"]
+WITH_PARAMETERS = [*CELLS, "jordan", "linear", "tdnn"]
 
 
 def parts(state):

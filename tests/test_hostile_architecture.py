@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from fastrnn import ModelFileError
-from hostile import OWN, TENSORS, header, load, refused, with_layer
+from hostile import OWN, TENSORS, content, every_kind, header, load, refused, with_layer
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,29 @@ def test_sizes_that_lie_fail_at_once_and_allocate_nothing(path, layer, name, val
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
+
+
+_, KINDS_TENSORS, KINDS = content(every_kind())
+ARGUMENTS_OF_KINDS = [(i, name) for i, layer in enumerate(KINDS["model"]["layers"]) for name in layer if name != "type"]
+
+
+@pytest.mark.parametrize(("layer", "name"), ARGUMENTS_OF_KINDS)
+def test_every_argument_of_every_kind_of_layer_may_lie(path, layer, name):
+    load(path, header(KINDS, KINDS_TENSORS))
+    for value in SIZES:
+        own = json.loads(json.dumps(KINDS))
+        own["model"]["layers"][layer][name] = value
+        tracemalloc.start()
+        try:
+            with suppress(ModelFileError):
+                load(path, header(own, KINDS_TENSORS))
+            assert tracemalloc.get_traced_memory()[1] < 1_000_000
+        finally:
+            tracemalloc.stop()
+    own = json.loads(json.dumps(KINDS))
+    del own["model"]["layers"][layer][name]
+    with suppress(ModelFileError):  # it may have a default
+        load(path, header(own, KINDS_TENSORS))
 
 
 def test_messages_are_one_short_line_whatever_the_file_holds(path):

@@ -19,10 +19,11 @@ GOOD = {"x": X, "y": Y, "epochs": 2, "batch_size": 2, "verbose": 0}
 BAD = [
     ({"y": Y[:-1]}, ValueError, "^x, y: expected as many samples in both"),
     ({"x": X[:0], "y": Y[:0]}, ValueError, "^x, y: .*at least one"),
-    ({"x": X[0, 0]}, ValueError, "^x, y: "),
+    ({"x": X[0, 0]}, ValueError, r"^x: expected shape \(N, T, F\) or \(T, F\) with 2 features, got \(2,\)"),
+    ({"x": 1.0}, ValueError, r"^x: expected shape"),
     ({"x": X[..., :1]}, ValueError, r"^x: expected shape \(N, T, F\) or \(T, F\) with 2 features"),
     # one sequence is not a batch: its steps must not be shuffled as if they were samples
-    ({"x": X[0], "y": Y[0]}, ValueError, "^x: expected shape"),
+    ({"x": X[0], "y": Y[0]}, ValueError, r"^x: expected samples first, got one sample \(5, 2\)"),
     ({"x": X[:, :0], "y": Y[:, :0]}, ValueError, "T = 0"),
     ({"x": X * 1j}, TypeError, "^x: expected real numbers"),
     ({"x": X.astype(str)}, TypeError, "^x: expected real numbers"),
@@ -124,7 +125,7 @@ def test_losses_of_logits_refuse_a_model_that_ends_in_probabilities(loss, last):
 
 def test_bad_arguments_of_the_trainer():
     for wrong in (fastrnn.LSTM(2, 3), None, "model"):
-        with pytest.raises(TypeError, match=r"^model: expected a Sequential, got "):
+        with pytest.raises(TypeError, match=r"^model: expected a Sequential or another Model, got "):
             fastrnn.Trainer(wrong, "mse")
     for wrong in ("MSE", None, 1):
         with pytest.raises(ValueError, match=r"^loss: expected one of 'squared_error', "):

@@ -32,6 +32,7 @@ class Mutation(NamedTuple):
 FIRST = (
     "gradcheck", "activations", "kernels_contract", "kernels_stream", "ragged", "parameters", "tapes", "tapes_reuse",
     "optimizers", "losses", "kernels", "kernels_bits", "jordan", "kernels_jordan", "threads", "pool",
+    "sequential_ragged", "tdnn", "pooling", "dropout", "embedding", "norm", "models",
 )  # fmt: skip
 
 LSTM, ELMAN, GRU, CELLS = "csrc/cells/lstm.h", "csrc/cells/elman.h", "csrc/cells/gru.h", "csrc/cells/table.h"
@@ -46,6 +47,10 @@ BASE, RECURRENT, RAGGED = (
     "src/fastrnn/layers/ragged.py",
 )
 THREADS, TRAINER = "src/fastrnn/threads.py", "src/fastrnn/trainer.py"
+CHAIN, SEQUENTIAL, MODEL, TDNN, POOLING, DROPOUT, EMBEDDING, NORM = (
+    f"src/fastrnn/layers/{name}.py"
+    for name in ("chain", "sequential", "model", "tdnn", "pooling", "dropout", "embedding", "norm")
+)
 INITIALIZERS = "src/fastrnn/initializers.py"
 
 MUTATIONS = [
@@ -183,7 +188,7 @@ MUTATIONS = [
     Mutation("a kept block given out though too small", "src/fastrnn/_memory.pyx", "size <= sizes[i] <= 2 * size", "size // 2 <= sizes[i] <= 2 * size"),
     Mutation("padding of the output not zeroed", KERNELS, "memset(&padded[t * N + order[r], 0], 0,", "memset(&padded[t * N + order[r], 0], 1,"),
     Mutation("lengths of zero pass", RAGGED, "array.min() >= 1", "array.min() >= 0"),
-    Mutation("lengths ignored", RECURRENT, "checked.min() < T", "checked.min() < 0"),
+    Mutation("lengths ignored", RAGGED, "checked.min() < steps", "checked.min() < 0"),
     # layers and trainer
     Mutation("stack fed by the first layer only", RECURRENT, "            x = output\n        return x, final", "            x = output if k == self.num_layers - 1 else x[..., :1] + 0 * output\n        return x, final"),
     Mutation("state handed to the wrong layer", RECURRENT, "h_0, *c_0 = (batch.sort(part[k]) for part in states)", "h_0, *c_0 = (batch.sort(part[-1 - k]) for part in states)"),
@@ -192,7 +197,7 @@ MUTATIONS = [
     Mutation("an ended tape plays on", BASE, "if tape.saved is None:", "if False:"),
     Mutation("a tape goes on though its buffers went", BASE, 'object.__setattr__(tape, "saved", None)', "pass"),
     Mutation("buffers not used again", RECURRENT, "(None, None, None) if spare is None else", "(None, None, None) if True else"),
-    Mutation("changed parameters unnoticed", BASE, "tape.fingerprint != self.fingerprint()", "False"),
+    Mutation("changed parameters unnoticed", BASE, "tape.fingerprint != self._watched()", "False"),
     Mutation("reset convention lost in config", "src/fastrnn/layers/gru.py", '"gru" if config["reset_after"] else "gru_before"', '"gru_before" if config["reset_after"] else "gru"'),
     Mutation("mean instead of sum in a bias gradient", "src/fastrnn/layers/dense.py", 'grads["bias"] = dy.sum(axis=0)', 'grads["bias"] = dy.mean(axis=0)'),
     Mutation("clipping off", "src/fastrnn/optimizers.py", "if norm > limit:", "if False:"),
@@ -208,6 +213,37 @@ MUTATIONS = [
     Mutation("chrono's input gate as its forget gate", INITIALIZERS, "bias[gates.rows(0)] = -log_u", "bias[gates.rows(0)] = log_u"),
     Mutation("chrono's second bias left as it was", INITIALIZERS, "self._set(array, np.zeros(gates.size), gates)", "pass"),
     Mutation("chrono's bias u, not log u", INITIALIZERS, "np.log(rng.uniform(1.0, self.max_steps - 1.0, gates.size))", "rng.uniform(1.0, self.max_steps - 1.0, gates.size)"),
+    # layers without a cell of their own, and models
+    Mutation("rows of a ragged batch from another sequence", CHAIN, "starts[batch.order[place]] + step", "starts[place] + step"),
+    Mutation("what lies beyond a length is not zero", CHAIN, "padded = np.zeros(", "padded = np.ones("),
+    Mutation("time is still there after pooling", CHAIN, "(timed[-1] and not layer.pools)", "timed[-1]"),
+    Mutation("a list's sequences in the rows' order", CHAIN, "rows[packed.source] = y", "rows[...] = y"),
+    Mutation("layers over time do not hear of lengths", SEQUENTIAL, 'options["lengths"] = packed.batch.unpack(x), packed.batch.lengths', '_ = packed.batch.unpack(x), None'),
+    Mutation("each layer draws from the seed anew", SEQUENTIAL, 'options["seed"] = rng', 'options["seed"] = seed'),
+    Mutation("the trainer's masks without its seed", TRAINER, 'options["seed"] = self.rng', 'options["seed"] = None'),
+    Mutation("dropout without training", DROPOUT, "self._masked(array, np.ones((), array.dtype), self._steps(array, lengths))", "self._drop(array, 0, self._steps(array, lengths))"),
+    Mutation("another mask for the gradient", DROPOUT, "self._drop(dy, seed, steps)", "self._drop(dy, seed + 1, steps)"),
+    Mutation("each step of a sequence has its own mask", DROPOUT, "np.ones(x.shape[1:], x.dtype)", "np.ones(x.shape, x.dtype)"),
+    Mutation("padding's vector learns", EMBEDDING, "            grad[self.padding_idx] = 0", "            pass"),
+    Mutation("gradients of ids where they come, not by id", EMBEDDING, 'np.argsort(flat, kind="stable")', "np.arange(flat.size)"),
+    Mutation("negative ids count from the end", "src/fastrnn/_validation.py", "if least < 0 or most >= count:", "if most >= count:"),
+    Mutation("the norm's gradient keeps its mean", NORM, "(dx - dx.mean(axis=-1, keepdims=True) - x_hat * along)", "(dx - x_hat * along)"),
+    Mutation("the norm without eps", NORM, " + self.dtype.type(self.eps)", ""),
+    Mutation("the window runs backwards", TDNN, "transpose(2, 0, 1))", "transpose(2, 0, 1)[::-1])"),
+    Mutation("taps without dilation", TDNN, "longer.later(j * self.dilation)", "longer.later(j)"),
+    Mutation("a centred window that lags", TDNN, "self.context // 2", "self.context // 2 - (self.context > 2)"),
+    Mutation("gradient of the last inputs ignored", TDNN, "d_rows[longer.end()] = end", "d_rows[longer.end()] = 0"),
+    Mutation("last inputs in the order of the batch", RAGGED, "self.batch.lengths[self.batch.order] + np.arange", "self.batch.lengths + np.arange"),
+    Mutation("the mean divides by all steps", POOLING, "steps / steps.sum(axis=0, dtype=x.dtype)", "steps / x.dtype.type(len(x))"),
+    Mutation("the last step is that of the padding", POOLING, "checked_lengths(lengths, len(x), x.shape[1]) - 1,", "0 * checked_lengths(lengths, len(x), x.shape[1]) - 1,"),
+    Mutation("padding counts as 0 in a maximum", POOLING, "np.where(is_step(lengths, x), x, -np.inf)", "np.where(is_step(lengths, x), x, 0.0)"),
+    Mutation("the last of equal maxima has the gradient", POOLING, "valid.argmax(axis=0)[None]", "(len(valid) - 1 - valid[::-1].argmax(axis=0))[None]"),
+    Mutation("gradient of what was repeated averaged", POOLING, "Gradients(dy.sum(axis=0))", "Gradients(dy.mean(axis=0))"),
+    Mutation("two uses of a layer count once", MODEL, "sum((g[name] for g in gradients[1:]), grad)", "grad"),
+    Mutation("a model's copy shares its layers", MODEL, "{name: deepcopy(value, memo) for", "{name: value for"),
+    Mutation("shared parameters listed twice", MODEL, "if first[id(array)] == name}", "if True}"),
+    Mutation("a model's own parameters unwatched", MODEL, "return _kernels.fingerprint(self._parameters.values())", "return 0"),
+    Mutation("each evaluation of the check draws anew", "src/fastrnn/gradcheck.py", '{"seed": int(rng.integers(2**31))}', '{"seed": rng}'),
 ]  # fmt: skip
 
 

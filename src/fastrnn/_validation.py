@@ -14,8 +14,11 @@ __all__ = [
     "a_bool",
     "a_rate",
     "as_dtype",
+    "as_float",
     "as_generator",
+    "as_ids",
     "as_real",
+    "as_shape",
     "expect_features",
     "expect_shape",
     "one_of",
@@ -71,10 +74,14 @@ def positive_float(name: str, value: float, *, below: float = math.inf, zero: bo
     """Return a finite float above 0 (or from 0 on) and below a limit."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name}: expected a number, got {shown(value)}")
-    if not ((value > 0 or (zero and value == 0)) and value < below):
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not ((number > 0 or (zero and number == 0)) and number < below):
         limit = f" and < {below:g}" if below < math.inf else ""
         raise ValueError(f"{name}: expected a finite number {'>=' if zero else '>'} 0{limit}, got {shown(value)}")
-    return float(value)
+    return number
 
 
 def a_rate(name: str, value: float) -> float:
@@ -112,6 +119,33 @@ def as_real(name: str, value: ArrayLike, dtype: DTypeLike | None, *, copy: bool 
     except FloatingPointError:
         raise ValueError(f"{name}: some values are too large for {shown(dtype)}") from None
     return array if array.flags.aligned else array.copy()
+
+
+def as_float(name: str, value: ArrayLike) -> Array:
+    """Return float64 for float64 input, float32 for any other real input; the caller's own array if it is that."""
+    dtype = getattr(value, "dtype", None)
+    double = isinstance(dtype, np.dtype) and dtype.kind == "f" and dtype.itemsize == 8
+    return as_real(name, value, np.float64 if double else np.float32)
+
+
+def as_ids(name: str, value: ArrayLike, count: int | None = None) -> NDArray[np.intp]:
+    """Return whole numbers, from 0 to below ``count`` if that is given, in an array of their shape."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name}: expected one rectangular array, got parts of different shapes") from None
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected ids, which are integers, got dtype {array.dtype}")
+    if array.size and count is not None:
+        least, most = array.min(), array.max()
+        if least < 0 or most >= count:
+            raise ValueError(f"{name}: expected ids from 0 to {count - 1}, got {least if least < 0 else most}")
+    return array.astype(np.intp, order="C", copy=False)
+
+
+def as_shape(axes: Sequence[str]) -> str:
+    """Return the names of axes as Python writes a shape."""
+    return f"({axes[0]},)" if len(axes) == 1 else f"({', '.join(axes)})"
 
 
 def expect_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn._validation import Seed, as_generator, as_real
-from fastrnn.layers.base import Layer, State
+from fastrnn._validation import Seed, as_generator, as_ids, as_real
+from fastrnn.layers import Model, Sequential
+from fastrnn.layers.base import Layer, State, input_features
 
 Array = NDArray[Any]
 
@@ -49,14 +50,15 @@ def check_gradients(
     """Compare every gradient that ``layer.backward`` returns with central differences of fourth order.
 
     A loss with random weights on the output and on every part of the final state is differentiated by x, the
-    initial state and every parameter. The layer itself is not changed: a float64 copy is checked.
+    initial state and every parameter. The layer itself is not changed: a float64 copy is checked. Where it draws random
+    numbers, it draws the same ones each time.
 
     Parameters
     ----------
     layer : Layer
         A model counts as one.
     x : array_like, optional
-        Input; random, 5 steps of 3 sequences, if not given.
+        Input; random, 5 steps of 3 sequences, if not given. Ids are not differentiated by.
     tolerance : float
         Largest relative error that counts as right.
     step : float
@@ -70,19 +72,20 @@ def check_gradients(
     """
     rng = as_generator(seed)
     twin = in_double(layer)
-    x = rng.standard_normal(_default_shape(layer)) if x is None else as_real("x", x, np.float64, copy=True)
-    output, final, _ = twin.record(x)
+    x = _input(layer, x, rng)
+    options = {"seed": int(rng.integers(2**31))} if layer.random else {}  # the same masks at every evaluation
+    output, final, _ = twin.record(x, **options)
     state = _map(lambda part: rng.standard_normal(part.shape), final)  # a random initial state, shaped like the final
     weights = rng.standard_normal(output.shape), _map(lambda part: rng.standard_normal(part.shape), final)
 
     def loss() -> float:
-        y, end = twin.forward(x, state)
+        y, end = twin.record(x, state, **options)[:2] if options else twin.forward(x, state)
         parts = zip(_leaves(end), _leaves(weights[1]), strict=True)
         return float(np.vdot(y, weights[0]) + sum(np.vdot(a, b) for a, b in parts))
 
-    _, _, tape = twin.record(x, state)
+    _, _, tape = twin.record(x, state, **options)
     grads = twin.backward(tape, *weights)
-    variables = {"x": (x, grads.x)}
+    variables = {} if grads.x is None else {"x": (x, grads.x)}
     pairs = zip(_leaves(state), _leaves(grads.state), strict=True)
     variables |= {f"state[{i}]": pair for i, pair in enumerate(pairs)}
     variables |= {name: (array, grads.parameters[name]) for name, array in twin.parameters().items()}
@@ -93,18 +96,34 @@ def check_gradients(
 def in_double(layer: Layer) -> Layer:
     """Return a copy of a layer, or of every layer in a model, with float64 parameters."""
     twin = layer.__deepcopy__({})
-    for part in (twin, *getattr(twin, "layers", ())):
+    for part in _every_layer(twin):
         if part.dtype is not None:
             part.dtype = np.dtype(np.float64)
         part._parameters = {name: array.astype(np.float64) for name, array in part._parameters.items()}
     return twin
 
 
-def _default_shape(layer: Layer) -> tuple[int, ...]:
-    config = layer.config()
-    sizes = getattr(layer, "sizes", None)
-    features = sizes[0] if sizes else config.get("input_size", config.get("in_features", 4))
-    return (3, 5, features) if sizes or config.get("batch_first") else (5, 3, features)
+def _every_layer(layer: Layer) -> Iterator[Layer]:
+    """Yield a layer and, of a model, whatever layers are in it."""
+    yield layer
+    for part in layer.children().values() if isinstance(layer, Model) else ():
+        yield from _every_layer(part)
+
+
+def _input(layer: Layer, x: ArrayLike | None, rng: np.random.Generator) -> Array:
+    """Return a copy of x, or random numbers or ids in a shape that the layer takes."""
+    if x is not None:
+        return np.array(as_ids("x", x)) if layer.takes_ids else as_real("x", x, np.float64, copy=True)
+    if isinstance(layer, Sequential):
+        first, size = layer.layers[0], layer.sizes[0]
+        shape = (3, 5) if layer.timed[0] or not layer.recurrent else (3,)
+    else:
+        first, size = layer, input_features(layer) or 4
+        shape = (3,) if layer.repeats else (3, 5) if layer.config().get("batch_first") else (5, 3)
+    if not first.takes_ids:
+        return rng.standard_normal((*shape, size))
+    ids = np.setdiff1d(np.arange(size), [first.config().get("padding_idx")])  # its vector counts, but has no gradient
+    return rng.choice(ids, shape)
 
 
 def _error(loss: Any, array: Array, grad: Array, step: float) -> float:

@@ -19,11 +19,38 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from fastrnn._validation import BLANK, shown
-from fastrnn.layers import GRU, LSTM, RNN, Jordan, Layer, Linear, Recurrent, ReLU, Sequential, Sigmoid, Softmax, Tanh
-from fastrnn.layers.sequential import LINKS
+from fastrnn.layers import (
+    GRU,
+    LSTM,
+    RNN,
+    TDNN,
+    Dropout,
+    Embedding,
+    Jordan,
+    Last,
+    Layer,
+    LayerNorm,
+    Linear,
+    MaxOverTime,
+    MeanOverTime,
+    Recurrent,
+    ReLU,
+    Repeat,
+    Sequential,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from fastrnn.layers.model import LINKS
 
 FORMAT = 1
-LAYERS: dict[str, type[Layer]] = {c.__name__: c for c in (RNN, LSTM, GRU, Jordan, Linear, Tanh, Sigmoid, ReLU, Softmax)}
+LAYERS: dict[str, type[Layer]] = {
+    kind.__name__: kind
+    for kind in (
+        *(RNN, LSTM, GRU, Jordan, TDNN, Linear, Embedding, LayerNorm, Dropout),
+        *(Tanh, Sigmoid, ReLU, Softmax, Last, MeanOverTime, MaxOverTime, Repeat),
+    )
+}
 
 Path_ = str | os.PathLike[str]
 
@@ -211,8 +238,6 @@ def _blank(layer_type: type[Layer], config: dict[str, Any]) -> Layer:
     """Return the layer without initial values: drawing orthogonal ones takes longer than reading."""
     if "seed" in config:
         raise TypeError("a seed is not part of an architecture")
-    return (
-        layer_type(**config, seed=BLANK)
-        if issubclass(layer_type, (Recurrent, Jordan, Linear))
-        else layer_type(**config)
-    )
+    if issubclass(layer_type, (Recurrent, Jordan, TDNN, Linear, Embedding)):
+        return layer_type(**config, seed=BLANK)
+    return layer_type(**config)

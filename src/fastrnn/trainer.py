@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
-from fastrnn._validation import Seed, as_generator, as_real, positive_float, positive_int, shown
-from fastrnn.layers import Sequential, Sigmoid, Softmax, Tape
+from fastrnn._validation import Seed, as_generator, positive_float, positive_int, shown
+from fastrnn.layers import Model, Sigmoid, Softmax, Tape
 from fastrnn.losses import Loss, as_loss
 from fastrnn.optimizers import Adam, Optimizer, clip_by_global_norm
 
@@ -59,7 +59,8 @@ class Trainer:
 
     Parameters
     ----------
-    model : Sequential
+    model : Model
+        A `Sequential`, or a model of one's own; its input has the samples first.
     loss : {"squared_error", "mse", "bce", "cross_entropy"} or Loss
         "bce" and "cross_entropy" take logits: the model must not end in Sigmoid or Softmax.
     optimizer : Optimizer, optional
@@ -83,15 +84,15 @@ class Trainer:
 
     def __init__(
         self,
-        model: Sequential,
+        model: Model,
         loss: str | Loss,
         optimizer: Optimizer | None = None,
         *,
         clip_norm: float | None = 1.0,
         seed: Seed = None,
     ) -> None:
-        if not isinstance(model, Sequential):
-            raise TypeError(f"model: expected a Sequential, got {type(model).__name__}")
+        if not isinstance(model, Model):
+            raise TypeError(f"model: expected a Sequential or another Model, got {type(model).__name__}")
         self.model = model
         self.loss = as_loss(loss)
         self.optimizer = Adam() if optimizer is None else optimizer
@@ -100,9 +101,9 @@ class Trainer:
         self.clip_norm = None if clip_norm is None else positive_float("clip_norm", clip_norm)
         self.rng = as_generator(seed)
         self._tape: Tape | None = None
-        if self.loss.link and isinstance(model.layers[-1], (Sigmoid, Softmax)):
+        if self.loss.link and isinstance(model.ends_in(), (Sigmoid, Softmax)):
             raise ValueError(
-                f"loss: {loss!r} takes logits, but the model ends in {model.layers[-1]!r}; leave that layer out "
+                f"loss: {loss!r} takes logits, but the model ends in {model.ends_in()!r}; leave that layer out "
                 "(predict_proba applies it)"
             )
         if self.loss.link:
@@ -118,7 +119,10 @@ class Trainer:
         """
         self.model.link = self.loss.link  # what turns its output into probabilities from now on
         spare, self._tape = self._tape, None  # memory of the step before
-        output, _, tape = self.model.record(x, reuse=spare)
+        options: dict[str, Any] = {"reuse": spare} if self.model.recycles else {}
+        if self.model.random:
+            options["seed"] = self.rng
+        output, _, tape = self.model.record(x, **options)
         value, grad_output = self.loss(output, y)
         if not math.isfinite(value):
             raise FloatingPointError(f"the loss is {value}; check the data, or lower the learning rate")
@@ -157,8 +161,9 @@ class Trainer:
         Parameters
         ----------
         x, y : array_like
-            Samples first: x (N, T, F) and y (N, T, K), or y (N, T) class numbers for "cross_entropy". Or, with y
-            left out, x is an iterable of batches ``(x, y)`` that can be gone through once an epoch.
+            Samples first: x (N, T, F), or ids (N, T), and y (N, T, K), or y (N, T) class numbers for "cross_entropy";
+            y is without T where the output is. Or, with y left out, x is an iterable of batches ``(x, y)`` that can be
+            gone through once an epoch.
         epochs : int
             How often to go through the data.
         batch_size : int
@@ -240,12 +245,10 @@ class Trainer:
         return lambda: _slices(x, y, self.rng.permutation(rows), batch_size), steps, held_out
 
     def _data(self, x: ArrayLike, y: ArrayLike) -> Batch:
-        """Return x and y as arrays with as many samples each, x in the model's dtype."""
-        x, y = as_real("x", x, self.model.dtype), _rectangular(y)
-        if x.ndim < 2 or y.ndim == 0 or len(x) == 0 or len(x) != len(y):
+        """Return x and y as arrays with as many samples each, x as the model takes it."""
+        x, y = self.model.as_batch(x), _rectangular(y)
+        if x.ndim == 0 or y.ndim == 0 or len(x) == 0 or len(x) != len(y):
             raise ValueError(f"x, y: expected as many samples in both, at least one, got {x.shape} and {y.shape}")
-        if self.model.recurrent and x.ndim != 3:
-            raise ValueError(f"x: expected shape (N, T, F), samples first, got {x.shape}")
         output = self.model(x[:1])  # whatever the model refuses, it refuses here
         if hasattr(self.loss, "check"):
             self.loss.check(y, (len(y), *output.shape[1:]))

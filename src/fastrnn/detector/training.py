@@ -13,7 +13,7 @@ from scipy.special import logit
 from fastrnn._validation import Seed, as_generator, one_of, shown
 from fastrnn.detector.letters import Letters
 from fastrnn.detector.pieces import SCORING_COUNTS, scoring_stream, training_codes
-from fastrnn.layers import LSTM, RNN, Linear, Sequential
+from fastrnn.layers import LSTM, RNN, Linear, Model, Sequential
 from fastrnn.optimizers import Adam
 from fastrnn.serialization import ModelFileError, load_with_metadata
 from fastrnn.trainer import History, Trainer
@@ -105,7 +105,7 @@ class _Schedule:
         self.flawless = self.flawless + 1 if self._check(trainer.model) else 0
         return self.flawless >= 2
 
-    def _check(self, model: Sequential) -> bool:
+    def _check(self, model: Model) -> bool:
         share = CHECK_LETTERS / 1_000_000
         counts = {kind: math.ceil(share * count) for kind, count in SCORING_COUNTS.items()}
         codes = scoring_stream(self.letters, self.rng, CHECK_LETTERS, counts)

@@ -3,15 +3,22 @@
 from fastrnn.layers.activations import ReLU, Sigmoid, Softmax, Tanh
 from fastrnn.layers.base import Gradients, Layer, Tape
 from fastrnn.layers.dense import Linear
+from fastrnn.layers.dropout import Dropout
+from fastrnn.layers.embedding import Embedding
 from fastrnn.layers.gru import GRU
 from fastrnn.layers.jordan import Jordan
 from fastrnn.layers.lstm import LSTM
+from fastrnn.layers.model import Model
+from fastrnn.layers.norm import LayerNorm
+from fastrnn.layers.pooling import Last, MaxOverTime, MeanOverTime, Repeat
 from fastrnn.layers.recurrent import Recurrent
 from fastrnn.layers.rnn import RNN, Elman
 from fastrnn.layers.sequential import Sequential
 from fastrnn.layers.stream import ModelStream
+from fastrnn.layers.tdnn import TDNN
 
 __all__ = [
-    "GRU", "LSTM", "RNN", "Elman", "Gradients", "Jordan", "Layer", "Linear", "ModelStream", "ReLU", "Recurrent",
-    "Sequential", "Sigmoid", "Softmax", "Tanh", "Tape",
+    "GRU", "LSTM", "RNN", "TDNN", "Dropout", "Elman", "Embedding", "Gradients", "Jordan", "Last", "Layer", "LayerNorm",
+    "Linear", "MaxOverTime", "MeanOverTime", "Model", "ModelStream", "ReLU", "Recurrent", "Repeat", "Sequential",
+    "Sigmoid", "Softmax", "Tanh", "Tape",
 ]  # fmt: skip

@@ -5,16 +5,9 @@ from numpy.typing import ArrayLike
 from scipy.special import softmax
 
 from fastrnn import _kernels
-from fastrnn._validation import as_real, expect_shape
+from fastrnn._validation import as_float, as_real, expect_shape
 from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
 from fastrnn.layers.stream import ForwardStream, LayerStream
-
-
-def _as_float(name: str, value: ArrayLike) -> Array:
-    """Return float64 for float64 input, float32 for any other real input."""
-    dtype = getattr(value, "dtype", None)
-    double = isinstance(dtype, np.dtype) and dtype.kind == "f" and dtype.itemsize == 8
-    return as_real(name, value, np.float64 if double else np.float32)
 
 
 class _Elementwise(Layer):
@@ -24,7 +17,7 @@ class _Elementwise(Layer):
 
     def forward(self, x: ArrayLike, state: State = None) -> tuple[Array, None]:  # noqa: ARG002
         """Return ``(φ(x), None)``."""
-        x = _as_float("x", x)
+        x = as_float("x", x)
         y = np.empty_like(x)
         _kernels.apply(self._function, x, y)
         return y, None
@@ -91,7 +84,7 @@ class Softmax(_Elementwise):
 
     def forward(self, x: ArrayLike, state: State = None) -> tuple[Array, None]:  # noqa: ARG002
         """Return ``(softmax(x), None)``."""
-        return softmax(_as_float("x", x), axis=-1), None
+        return softmax(as_float("x", x), axis=-1), None
 
     def stream(self, state: State = None, batch_size: int | None = None) -> LayerStream:  # noqa: ARG002
         """Return the runner of any layer."""

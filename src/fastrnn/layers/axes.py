@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from fastrnn._validation import as_real, expect_features, expect_shape
 from fastrnn.layers.base import Array, Layer, State
-from fastrnn.layers.ragged import Dense, Ragged, checked_lengths
+from fastrnn.layers.ragged import Dense, lengths_of_one, packing
 
 
 class OverTime(Layer):
@@ -20,6 +20,7 @@ class OverTime(Layer):
     """
 
     recurrent = True
+    recycles = True
     dtype: np.dtype[Any]
     input_size: int
     batch_first: bool
@@ -79,6 +80,5 @@ class OverTime(Layer):
         if lengths is None:
             return Dense(T, N)
         if unbatched:
-            raise ValueError(f"lengths: expected None with one sequence {x[:, 0].shape}; leave its padding out")
-        checked = checked_lengths(lengths, T, N)
-        return Ragged(T, checked) if N and checked.min() < T else Dense(T, N)
+            raise lengths_of_one(x[:, 0].shape)
+        return packing(lengths, T, N)

@@ -48,8 +48,8 @@ class Gradients:
 
     Attributes
     ----------
-    x : ndarray
-        dE/dx, shaped like the input.
+    x : ndarray or None
+        dE/dx, shaped like the input; None where the input is ids.
     state : ndarray, tuple of ndarray or None
         dE/d(initial state), in the form of the layer's state.
     parameters : dict
@@ -58,7 +58,7 @@ class Gradients:
         Of a recurrent layer, if asked for: see `Recurrent.backward`.
     """
 
-    x: Array
+    x: Array | None
     state: State = None
     parameters: dict[str, Array] = field(default_factory=dict)
     state_norms: dict[str, Array] | None = None
@@ -76,11 +76,27 @@ class Layer(ABC):
     dtype : numpy.dtype or None
         Of parameters and output; None for layers that take on that of their input.
     recurrent : bool
-        Whether the first axis of the input is time.
+        Whether it mixes over time: the first axis of its input is time, (T, N, F) or (T, F). Where sequences have
+        different lengths, `forward` and `record` also get ``lengths``, and padding is not to be read.
+    pools : bool
+        Whether it takes time away, (T, N, F) → (N, F). It gets ``lengths`` likewise.
+    repeats : bool
+        Whether it adds time, (N, F) → (T, N, F).
+    takes_ids : bool
+        Whether its input is whole numbers, whose gradient is None.
+    random : bool
+        Whether `record` draws random numbers; then it also gets ``seed``: an int, a generator or None.
+    recycles : bool
+        Whether `record` takes ``reuse``: an earlier tape, whose buffers may be overwritten, or None.
     """
 
     dtype: np.dtype[Any] | None = None
     recurrent = False
+    pools = False
+    repeats = False
+    takes_ids = False
+    random = False
+    recycles = False
     _parameters: Mapping[str, Array] = {}
 
     # ---- the protocol ----
@@ -94,7 +110,15 @@ class Layer(ABC):
         """Return the gradients of a loss, given its gradients by the output and by the final state."""
 
     def forward(self, x: ArrayLike, state: State = None) -> tuple[Array, State]:
-        """Return ``(output, final state)`` and keep nothing: `record` without the tape."""
+        """Return ``(output, final state)`` and keep nothing: `record` without the tape.
+
+        Raises
+        ------
+        TypeError
+            If the layer is random: nothing is drawn here, so that it must say itself what it does instead.
+        """
+        if self.random:
+            raise TypeError(f"{type(self).__name__}: record draws random numbers, so forward has to be defined too")
         output, state, _ = self.record(x, state)
         return output, state
 
@@ -159,12 +183,16 @@ class Layer(ABC):
 
     def multiplications(self) -> int:
         """Return how many products with weights one step of one sequence takes (biases are added only)."""
-        return sum(array.size for array in self.parameters().values() if array.ndim == 2)
+        return sum(array.size for array in self.parameters().values() if array.ndim >= 2)
 
     # ---- for those who write layers ----
 
+    def _watched(self) -> int:
+        """Return a digest of the parameters that this layer's own tapes must find unchanged."""
+        return self.fingerprint()
+
     def _tape(self, saved: Any) -> Tape:
-        return Tape(self, saved, self.fingerprint())
+        return Tape(self, saved, self._watched())
 
     def _own(self, tape: Tape, argument: str = "tape") -> Any:
         """Return what was saved, if this tape is this layer's and has not ended."""
@@ -177,7 +205,7 @@ class Layer(ABC):
     def _open(self, tape: Tape) -> Any:
         """Return what was saved, if the tape is this layer's and the parameters are still those."""
         saved = self._own(tape)
-        if tape.fingerprint != self.fingerprint():
+        if tape.fingerprint != self._watched():
             raise RuntimeError("tape: the parameters have changed since it was recorded; call record() again")
         return saved
 
@@ -198,6 +226,13 @@ class Layer(ABC):
         copy.__dict__.update(self.__dict__)
         copy._parameters = {name: array.copy() for name, array in self._parameters.items()}
         return copy
+
+
+def input_features(layer: Layer) -> int | None:
+    """Return the number of input features that a layer insists on, or of ids that it knows, if any."""
+    config = layer.config()
+    names = ("input_size", "in_features", "features", "num_embeddings")
+    return next((int(config[name]) for name in names if name in config), None)
 
 
 def read_only(array: Array) -> Array:

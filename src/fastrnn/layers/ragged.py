@@ -12,6 +12,8 @@ from fastrnn._memory import empty
 from fastrnn._validation import shown
 from fastrnn.layers.base import Array
 
+Rows = slice | NDArray[np.int64]
+
 
 def checked_lengths(lengths: ArrayLike, steps: int, rows: int) -> NDArray[np.int64]:
     """Return lengths as an array (N,) of int64, each from 1 to T.
@@ -34,6 +36,19 @@ def checked_lengths(lengths: ArrayLike, steps: int, rows: int) -> NDArray[np.int
     return array.astype(np.int64)
 
 
+def lengths_of_one(shape: tuple[int, ...]) -> ValueError:
+    """Return the error of lengths that come with one sequence without a batch axis."""
+    return ValueError(f"lengths: expected None with one sequence {shape}; leave its padding out")
+
+
+def is_step(lengths: ArrayLike, x: Array) -> NDArray[np.bool_]:
+    """Return whether x (T, N, F) is a step there and not padding, (T, N, 1)."""
+    if x.ndim == 2:
+        raise lengths_of_one(x.shape)
+    checked = checked_lengths(lengths, len(x), x.shape[1])
+    return (np.arange(len(x))[:, None] < checked)[..., None]
+
+
 class Dense:
     """A batch in which all sequences have T steps: rows lie as they are.
 
@@ -44,6 +59,11 @@ class Dense:
     """
 
     counts: NDArray[np.int64] | None = None
+
+    @property
+    def size(self) -> int:
+        """S, how many rows there are."""
+        return self.steps * self.rows
 
     def __init__(self, steps: int, rows: int) -> None:
         self.steps, self.rows = steps, rows
@@ -88,16 +108,25 @@ class Ragged(Dense):
     ----------
     counts : ndarray (T',)
         Sequences that have a step t, for each t up to the longest.
+    lengths : ndarray (N,)
+    order : ndarray (N,)
+        The sequences, longest first, as the rows of a step are.
     """
 
     def __init__(self, steps: int, lengths: NDArray[np.int64]) -> None:
         super().__init__(steps, len(lengths))
+        self.lengths = lengths
         self.order = np.argsort(-lengths, kind="stable")
         ended = np.cumsum(np.bincount(lengths))  # sequences of at most so many steps
         self.counts = self._counts = self.rows - ended[:-1]
         first = np.concatenate([[0], np.cumsum(self._counts)])  # row with which each step begins
         self._total = int(first[-1])
         self._last = first[lengths[self.order] - 1] + np.arange(self.rows)
+
+    @property
+    def size(self) -> int:
+        """S, the sum of the lengths."""
+        return self._total
 
     def pack(self, x: Array, out: Array | None = None) -> Array:
         """Return the rows (S, F) of a padded batch (T, N, F), in ``out`` if it fits."""
@@ -113,6 +142,11 @@ class Ragged(Dense):
         padded = empty((self.steps * self.rows, F), rows.dtype)
         _kernels.unpack_rows(rows, padded, self._counts, self.order)
         return padded.reshape(self.steps, self.rows, F)
+
+    def places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the step and the place in `order` of each row, both (S,)."""
+        first = np.cumsum(self._counts) - self._counts
+        return np.repeat(np.arange(len(first)), self._counts), np.arange(self._total) - np.repeat(first, self._counts)
 
     def sort(self, state: Array) -> Array:
         """Return a state (N, H) with the sequences in the order of the rows."""
@@ -135,3 +169,53 @@ class Ragged(Dense):
     def final(self, states: Array, reverse: bool) -> Array:
         """Return each sequence's final state (N, H) from its states (N+S, H), in the order of the rows."""
         return states[: self.rows] if reverse else states[self.rows + self._last]
+
+
+def packing(lengths: ArrayLike, steps: int, rows: int) -> Dense:
+    """Return how the rows of a batch (T, N, ·) of sequences of these lengths are packed.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is not one length for each sequence, or one is not a whole number from 1 to T.
+    """
+    checked = checked_lengths(lengths, steps, rows)
+    return Ragged(steps, checked) if rows and checked.min() < steps else Dense(steps, rows)
+
+
+class Longer:
+    """Where the rows of a batch would lie if each sequence had C more steps.
+
+    So a window of C + 1 steps that begins at step t, for all t at once, sees rows of this by a shift.
+
+    Attributes
+    ----------
+    batch : Dense
+    total : int
+        How many rows.
+    """
+
+    def __init__(self, batch: Dense, more: int) -> None:
+        self.batch, self.more = batch, more
+        if isinstance(batch, Ragged):
+            steps, self._place = batch.places()
+            counts = np.concatenate([np.full(more, batch.rows), batch.counts])
+            first = np.concatenate([[0], np.cumsum(counts)])
+            self.total, self._first, self._steps = int(first[-1]), first, steps
+        else:
+            self.total = (more + batch.steps) * batch.rows
+
+    def later(self, by: int) -> Rows:
+        """Return for each row of the batch that of the longer sequences whose step is greater by so many, (S,)."""
+        if isinstance(self.batch, Ragged):
+            return np.asarray(self._first[self._steps + by] + self._place)
+        N = self.batch.rows
+        return slice(by * N, (by + self.batch.steps) * N)
+
+    def end(self) -> Rows:
+        """Return the last C rows of each sequence, (C·N,), step after step."""
+        N = self.batch.rows
+        if isinstance(self.batch, Ragged):
+            steps = self.batch.lengths[self.batch.order] + np.arange(self.more)[:, None]  # (C, N)
+            return np.asarray(self._first[steps] + np.arange(N)).reshape(-1)
+        return slice(self.batch.steps * N, self.total)

@@ -1,27 +1,27 @@
 """Sequential: layers one after another, sample first.
 
-Inside, sequences are time-major; the axes are exchanged once on the way in and once on the way out.
+Inside, sequences are time-major, and ragged batches are packed: see chain.py.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
 from os import PathLike
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, softmax
+from numpy.typing import ArrayLike
 
-from fastrnn._validation import as_real, expect_features, expect_shape, positive_int, shown
-from fastrnn.layers.activations import Sigmoid, Softmax
+from fastrnn._validation import Seed, as_generator, as_ids, as_real, expect_shape, positive_int, shown
 from fastrnn.layers.axes import OverTime
-from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
+from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, input_features, read_only
+from fastrnn.layers.chain import Axes, Packed, is_list
+from fastrnn.layers.model import Model
 from fastrnn.layers.stream import ModelStream
+from fastrnn.layers.summary import summary
 
-LINKS: dict[str, Callable[[Array], Array]] = {"sigmoid": expit, "softmax": lambda z: softmax(z, axis=-1)}
+Step = Callable[[int, Array, State, dict[str, Any]], tuple[Array, State]]  # layer i, x, state, options → y, state
 
 
-class Sequential(Layer):
+class Sequential(Model):
     """A chain of layers, which is itself a layer.
 
     Parameters
@@ -35,15 +35,20 @@ class Sequential(Layer):
     link : {"sigmoid", "softmax"} or None
         What turns the output into probabilities; `Trainer` sets it where the loss takes logits.
     sizes : list of int
-        Features before the first layer and after each layer.
+        Features before the first layer, or how many ids it knows, and after each layer.
+    timed : list of bool
+        Whether there is an axis of time, likewise.
 
     Notes
     -----
-    With a recurrent layer inside, input is (N, T, F), or (T, F) for one sequence; without, (N, F) or any number
-    of leading axes. Parameters have the layer's index in front, as in PyTorch: ``0.weight_ih_l0``.
+    If there is a layer inside that mixes over time or pools, input is (N, T, F), or (T, F) for one sequence; of ids (N,
+    T) or (T,). If time is added only by `Repeat`, it is (N, F) or (F,). Without time it is (N, F) or any number of
+    leading axes. Output is (N, T, K) or (T, K) where there is time at the end, else (N, K) or (K,). Parameters have the
+    layer's index in front, as in PyTorch: ``0.weight_ih_l0``.
     """
 
     dtype: np.dtype[Any]
+    recycles = True
 
     def __init__(self, *layers: Layer) -> None:
         if not layers:
@@ -63,116 +68,165 @@ class Sequential(Layer):
             raise ValueError(f"layers: expected one dtype, got {', '.join(sorted(d.name for d in dtypes))}")
         self.layers = layers
         self.dtype = dtypes.pop()
-        self.recurrent = any(layer.recurrent for layer in layers)
-        self.link: str | None = None
+        self.takes_ids = layers[0].takes_ids
         self.sizes = self._chain_sizes()
+        self._axes = Axes(layers, self.sizes[0])
+        self.timed = self._axes.timed
+        self.recurrent = any(self.timed)
 
     def _chain_sizes(self) -> list[int]:
         """Return the features before and after each layer; refuse layers that do not fit together."""
-        first = next((size for layer in self.layers if (size := _input_size(layer)) is not None), None)
+        first = next((size for layer in self.layers if (size := input_features(layer)) is not None), None)
         if first is None:
             raise ValueError("layers: expected at least one layer with parameters, to tell the number of features")
         sizes = [first]
         for i, layer in enumerate(self.layers):
+            if i and layer.takes_ids:
+                raise ValueError(f"layers: {layer!r} at position {i} takes ids; it has to be the first")
             try:
                 sizes.append(layer.output_size(sizes[-1]))
             except ValueError as error:
                 raise ValueError(f"layers: at position {i} {error}") from None
         return sizes
 
-    # ---- axes ----
-
-    def _time_major(self, name: str, x: ArrayLike, features: int) -> Array:
-        """Return a batch in the axes that the layers use."""
-        array = as_real(name, x, self.dtype)
-        axes = "(N, T, F) or (T, F)" if self.recurrent else "(..., F)"
-        expect_features(name, array, features, (2, 3) if self.recurrent else range(1, 65), axes)
-        return self._swap(array)
-
-    def _swap(self, array: Array) -> Array:
-        return array.swapaxes(0, 1) if self.recurrent and array.ndim == 3 else array
-
     # ---- the protocol ----
 
-    def __call__(self, x: ArrayLike) -> Array:
-        """Return the output (N, T, K) of a batch (N, T, F), or (T, K) of one sequence (T, F)."""
-        return self.forward(x)[0]
+    def __call__(self, x: ArrayLike | Sequence[Array], *, lengths: ArrayLike | None = None) -> Any:
+        """Run over a batch and keep nothing.
 
-    def predict(self, x: ArrayLike) -> Array:
-        """Return the output, as calling the model does: logits, if it was trained on logits."""
-        return self.forward(x)[0]
+        Parameters
+        ----------
+        x : array_like (N, T, F), or (T, F) of one sequence, or a list of arrays (T_i, F)
+            See the notes of the class for models without time, and of ids.
+        lengths : array_like of int (N,), optional
+            How many steps of each sequence count, 1 to T, in any order; what lies beyond is never read, and the output
+            is zero there. All T if not given.
 
-    def predict_proba(self, x: ArrayLike) -> Array:
-        """Return the output as probabilities.
+        Returns
+        -------
+        ndarray or list of ndarray
+            The output (N, T, K) or (T, K), without T after a layer that pools; of a list a list of (T_i, K), or (N, K).
 
         Raises
         ------
         ValueError
-            If the model neither ends in Sigmoid or Softmax nor was trained with a loss that takes logits.
+            If a shape is wrong, there is no step, an id is unknown, or a length is not from 1 to T.
+        TypeError
+            If x does not hold real numbers, or whole ones where these are ids, or ``lengths`` no whole ones.
         """
-        output = self.predict(x)
-        if self.link is not None:
-            return np.asarray(LINKS[self.link](output), self.dtype)
-        if isinstance(self.layers[-1], (Sigmoid, Softmax)):
-            return output
-        raise ValueError(
-            'predict_proba: this model gives no probabilities; train it with loss="bce" or "cross_entropy", '
-            "or end it in Sigmoid or Softmax"
-        )
+        if not is_list(x, 1 if self.takes_ids else 2):
+            return self.forward(x, lengths=lengths)[0]
+        if lengths is not None:
+            raise ValueError("lengths: expected None with a list, whose sequences have their own")
+        rows, packed = self._axes.enter_list([self._cast(one, f"x[{i}]") for i, one in enumerate(x)])
+        return self._axes.leave_list(self._run(rows, packed, None, self._forward_step)[0], packed)
 
-    def forward(self, x: ArrayLike, state: State = None) -> tuple[Array, State]:
+    def forward(
+        self, x: ArrayLike, state: State = None, *, lengths: ArrayLike | None = None
+    ) -> tuple[Array, tuple[State, ...]]:
         """Return ``(output, states)``, one state for each layer, None for stateless ones."""
-        array = self._time_major("x", x, self.sizes[0])
-        states = []
-        for layer, start in zip(self.layers, self._states(state), strict=True):
-            array, end = layer.forward(array, start)
-            states.append(end)
-        return self._swap(array), tuple(states)
+        array, packed = self._axes.enter(self._cast(x), lengths)
+        array, ends = self._run(array, packed, state, self._forward_step)
+        return self._axes.leave(array, packed), ends
 
-    def record(self, x: ArrayLike, state: State = None, *, reuse: Tape | None = None) -> tuple[Array, State, Tape]:
-        """Run as `forward` does, and keep what `backward` needs.
+    def record(
+        self,
+        x: ArrayLike,
+        state: State = None,
+        *,
+        lengths: ArrayLike | None = None,
+        seed: Seed = None,
+        reuse: Tape | None = None,
+    ) -> tuple[Array, tuple[State, ...], Tape]:
+        """Run as `forward` does, but with what layers do in training alone, and keep what `backward` needs.
 
         Parameters
         ----------
-        x, state
+        x, state, lengths
             As for `forward`.
+        seed : int or numpy.random.Generator, optional
+            Of the random numbers of layers such as `Dropout`, which draw one after the other.
         reuse : Tape, optional
             An earlier tape of this model whose buffers may be overwritten; it ends with this, and so does the output
             that came with it.
 
         Returns
         -------
-        output, state
+        output, states, tape
             The output is read-only, as the tape may share it.
-        tape : Tape
-            For `backward`.
         """
-        array = self._time_major("x", x, self.sizes[0])
+        array, packed = self._axes.enter(self._cast(x), lengths)
+        rng = as_generator(seed) if self.random else None
         spare = [None] * len(self.layers) if reuse is None else self._recycle(reuse)[0]
-        states, tapes = [], []
-        for layer, start, old in zip(self.layers, self._states(state), spare, strict=True):
-            recycled = {"reuse": old} if isinstance(layer, OverTime) else {}
-            array, end, tape = layer.record(array, start, **recycled)
-            states.append(end)
+        tapes: list[Tape] = []
+
+        def step(i: int, x: Array, start: State, options: dict[str, Any]) -> tuple[Array, State]:
+            layer = self.layers[i]
+            if layer.random:
+                options["seed"] = rng
+            if layer.recycles:
+                options["reuse"] = spare[i]
+            y, end, tape = layer.record(x, start, **options)
             tapes.append(tape)
-        output = read_only(self._swap(array))
-        # each layer's tape watches its own parameters
-        return output, tuple(states), Tape(self, (tapes, output.shape), 0)
+            return y, end
+
+        array, ends = self._run(array, packed, state, step)
+        output = read_only(self._axes.leave(array, packed))
+        return output, ends, self._tape((tapes, output.shape, packed))
+
+    def _cast(self, x: ArrayLike, name: str = "x") -> Array:
+        """Return x as the array that the first layer takes."""
+        return as_ids(name, x) if self.takes_ids else as_real(name, x, self.dtype)
+
+    def _forward_step(self, i: int, x: Array, start: State, options: dict[str, Any]) -> tuple[Array, State]:
+        return self.layers[i].forward(x, start, **options)
+
+    def _run(self, x: Array, packed: Packed | None, state: State, step: Step) -> tuple[Array, tuple[State, ...]]:
+        """Take x through the layers, packed rows padded for those that mix over time."""
+        ends = []
+        for i, start in enumerate(self._states(state)):
+            options: dict[str, Any] = {}
+            if packed is not None and self._axes.takes_padded(i, packed):
+                x, options["lengths"] = packed.batch.unpack(x), packed.batch.lengths
+            x, end = step(i, x, start, options)
+            if packed is not None and self._axes.gives_padded(i, packed):
+                x = packed.batch.pack(x)
+            ends.append(end)
+        return x, tuple(ends)
 
     def backward(self, tape: Tape, grad_output: ArrayLike, grad_state: State = None) -> Gradients:
-        """Return the gradients of the input, the initial states and all parameters."""
-        tapes, shape = self._own(tape)
+        """Backpropagate through all layers, last to first.
+
+        Parameters
+        ----------
+        tape : Tape
+            From `record`.
+        grad_output : array_like
+            dE/d(output), shaped like the output; beyond a sequence's length it is not read.
+        grad_state : tuple, optional
+            dE/d(final states), one for each layer.
+
+        Returns
+        -------
+        Gradients
+            dE/dx, None if x is ids, and zero beyond a sequence's length; dE/d(initial states), dE/d(parameters).
+        """
+        tapes, shape, packed = self._open(tape)
         dy = as_real("grad_output", grad_output, self.dtype)
         expect_shape("grad_output", dy, shape)
-        dy = self._swap(dy)
+        dx: Array | None = self._axes.enter_back(dy, packed)
         grad_states: list[State] = list(self._states(grad_state))
         grads: dict[str, Array] = {}
         for i in reversed(range(len(self.layers))):
-            gradients = self.layers[i].backward(tapes[i], dy, grad_states[i])
-            dy, grad_states[i] = gradients.x, gradients.state
-            grads |= {f"{i}.{name}": grad for name, grad in gradients.parameters.items()}
+            if self._axes.gives_padded(i, packed):
+                dx = packed.batch.unpack(dx)
+            gradients = self.layers[i].backward(tapes[i], dx, grad_states[i])  # type: ignore[arg-type]
+            dx, grad_states[i] = gradients.x, gradients.state
+            if self._axes.takes_padded(i, packed):
+                dx = packed.batch.pack(dx)
+            grads |= self.named(str(i), gradients.parameters)
         ordered = {name: grads[name] for name in self.parameters()}
-        return Gradients(self._swap(dy), tuple(grad_states), ordered)
+        return Gradients(self._axes.leave_back(dx, packed), tuple(grad_states), ordered)
 
     def _states(self, state: State) -> Sequence[State]:
         if state is None:
@@ -201,9 +255,26 @@ class Sequential(Layer):
 
     # ---- parameters, description, files ----
 
-    def parameters(self) -> dict[str, NDArray[Any]]:
-        """Return all parameters, the layer's index in front of each name."""
-        return {f"{i}.{name}": a for i, layer in enumerate(self.layers) for name, a in layer.parameters().items()}
+    def children(self) -> dict[str, Layer]:
+        """Return the layers by their index."""
+        return {str(i): layer for i, layer in enumerate(self.layers)}
+
+    def ends_in(self) -> Layer:
+        """Return the last layer."""
+        return self.layers[-1]
+
+    def as_batch(self, x: ArrayLike) -> Array:
+        """Return samples as an array that can be cut along its first axis.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If x is no batch of what the model takes.
+        """
+        array = self._axes.check(self._cast(x))
+        if self.recurrent and array.ndim + self.takes_ids < 2 + self.timed[0]:
+            raise ValueError(f"x: expected samples first, got one sample {array.shape}")
+        return as_ids("x", array, self.sizes[0]) if self.takes_ids else array
 
     def config(self) -> dict[str, Any]:
         """Return each layer's type and arguments."""
@@ -213,49 +284,16 @@ class Sequential(Layer):
         """Iterate over the layers."""
         return iter(self.layers)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Sequential":
-        """Return an independent copy."""
-        copy = type(self).__new__(type(self))
-        memo[id(self)] = copy
-        copy.__dict__.update(self.__dict__)
-        copy.layers = tuple(layer.__deepcopy__(memo) for layer in self.layers)
-        return copy
-
     def __repr__(self) -> str:
         """Return the call that would build this model."""
         return f"Sequential({', '.join(map(repr, self.layers))})"
 
     def summary(self) -> str:
         """Return a table: layers, output shapes, parameters, multiplications by weights a step."""
-        lead = "(N, T, {})" if self.recurrent else "(N, {})"
-        rows: list[tuple[str, ...]] = [("layer", "output", "parameters", "multiplications a step")]
-        totals = [0, 0]
-        for i, layer in enumerate(self.layers):
-            counts = sum(a.size for a in layer.parameters().values()), layer.multiplications()
-            totals = [total + count for total, count in zip(totals, counts, strict=True)]
-            rows.append((f"{i} {_short(layer)}", lead.format(self.sizes[i + 1]), *(f"{c:,}" for c in counts)))
-        rows.append(("total", "", *(f"{total:,}" for total in totals)))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["{:{}}  {:{}}  {:>{}}  {:>{}}".format(*chain(*zip(row, widths, strict=True))) for row in rows]
-        rule = "-" * len(lines[0])
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+        return summary(self.layers, self.sizes[1:], self.timed[1:])
 
     def save(self, path: str | PathLike[str], metadata: dict[str, str] | None = None) -> None:
         """Write the model to a safetensors file, whole or not at all; see `fastrnn.load`."""
         from fastrnn.serialization import save  # noqa: PLC0415 - serialization builds on the layers
 
         save(self, path, metadata)
-
-
-def _input_size(layer: Layer) -> int | None:
-    """Return the number of input features that a layer insists on, if any."""
-    config = layer.config()
-    size = config.get("input_size", config.get("in_features"))
-    return None if size is None else int(size)
-
-
-def _short(layer: Layer) -> str:
-    """Return the layer's type and the arguments that change its shape."""
-    hide = {"dtype", "bias", "batch_first"}
-    arguments = ", ".join(f"{value}" for name, value in layer.config().items() if name not in hide)
-    return f"{type(layer).__name__}({arguments})"

@@ -5,13 +5,13 @@ one thread at a time.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn import _streams
-from fastrnn._validation import as_real, expect_features, expect_shape
+from fastrnn._validation import as_ids, as_real, as_shape, expect_features, expect_shape
 from fastrnn.layers.base import Array, Layer, State
 
 if TYPE_CHECKING:
@@ -27,6 +27,11 @@ class LayerStream(Protocol):
         In a stream of N sequences these are (T, N, F) and (T, N, K).
         """
         ...
+
+
+def refuse_stream(layer: Layer, reason: str) -> NoReturn:
+    """Raise the error of a layer that can't run step by step."""
+    raise ValueError(f"stream: {layer!r} can't run step by step: {reason}")
 
 
 class ForwardStream:
@@ -75,6 +80,7 @@ class ModelStream(_streams.Steps):
         self.steps = 0
         self._dtype = model.dtype
         self._sizes = model.sizes
+        self._ids = model.takes_ids
         self._lead = () if batch_size is None else (batch_size,)
         self._runners = [layer.stream(state, batch_size) for layer, state in zip(model.layers, states, strict=True)]
         self._between = [np.empty((1, *self._lead, size), self._dtype) for size in self._sizes[1:-1]]
@@ -84,10 +90,7 @@ class ModelStream(_streams.Steps):
 
     def _step(self, x: ArrayLike, out: Array | None) -> Array:
         """Take one step, whatever x is and whatever the layers are."""
-        step = as_real("x", x, self._dtype)
-        axes = "(N, F)" if self._lead else "(F,)"
-        expect_features("x", step, self._sizes[0], (1 + len(self._lead),), axes)
-        expect_shape("x", step, (*self._lead, self._sizes[0]))
+        step = self._check_in("x", x, ())
         if out is None:
             out = np.empty((*self._lead, self._sizes[-1]), self._dtype)
         self._check_out(out, (*self._lead, self._sizes[-1]))
@@ -100,7 +103,7 @@ class ModelStream(_streams.Steps):
         Parameters
         ----------
         block : array_like (T, F), or (N, T, F) in a stream of N sequences
-            T may be 0.
+            T may be 0. Of a model of ids (T,), or (N, T).
         out : ndarray (T, K) or (N, T, K), C-contiguous, of the model's dtype, optional
             Where to write the output.
 
@@ -114,10 +117,8 @@ class ModelStream(_streams.Steps):
         ValueError, TypeError
             If ``block`` or ``out`` is not such an array.
         """
-        steps = as_real("block", block, self._dtype)
-        expect_features("block", steps, self._sizes[0], (2 + len(self._lead),), "(N, T, F)" if self._lead else "(T, F)")
-        T = steps.shape[-2]
-        expect_shape("block", steps, (*self._lead, T, self._sizes[0]))
+        steps = self._check_in("block", block, ("T",))
+        T = steps.shape[len(self._lead)]
         if out is None:
             out = np.empty((*self._lead, T, self._sizes[-1]), self._dtype)
         self._check_out(out, (*self._lead, T, self._sizes[-1]))
@@ -135,6 +136,19 @@ class ModelStream(_streams.Steps):
             runner.run(x, output)
             x = output
         self.steps += len(x)
+
+    def _check_in(self, name: str, value: ArrayLike, time: tuple[str, ...]) -> Array:
+        """Return (N, T, F): without N if there is one sequence, without T if one step, without F if these are ids."""
+        axes = (*("N",) * len(self._lead), *time)
+        if self._ids:
+            array: Array = as_ids(name, value, self._sizes[0])
+            if array.ndim != len(axes):
+                raise ValueError(f"{name}: expected ids of shape {as_shape(axes)}, got {array.shape}")
+        else:
+            array = as_real(name, value, self._dtype)
+            expect_features(name, array, self._sizes[0], (len(axes) + 1,), as_shape((*axes, "F")))
+        expect_shape(name, array, (*self._lead, *array.shape[len(self._lead) :]))
+        return array
 
     def _check_out(self, out: Array, shape: tuple[int, ...]) -> None:
         if not isinstance(out, np.ndarray):

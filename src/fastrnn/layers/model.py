@@ -1,0 +1,126 @@
+"""Model: what is built of layers, whatever way the data take through them."""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import expit, softmax
+
+from fastrnn import _kernels
+from fastrnn._validation import as_real
+from fastrnn.layers.activations import Sigmoid, Softmax
+from fastrnn.layers.base import Array, Layer
+
+LINKS: dict[str, Callable[[Array], Array]] = {"sigmoid": expit, "softmax": lambda z: softmax(z, axis=-1)}
+
+
+class Model(Layer):
+    """Base of models: a class whose attributes are layers, or tuples, lists or dicts of layers.
+
+    A model of one's own defines `record` and `backward` by calling those of its layers, and `forward` if one of these
+    is random. Parameters, copies, files of parameters, `fastrnn.check_gradients` and `fastrnn.Trainer` follow. It is
+    its own business which axes it takes; `fastrnn.Trainer` hands it batches with the samples first.
+
+    Attributes
+    ----------
+    link : {"sigmoid", "softmax"} or None
+        What turns the output into probabilities; `fastrnn.Trainer` sets it where the loss takes logits.
+    """
+
+    link: str | None = None
+
+    def children(self) -> dict[str, Layer]:
+        """Return the layers by name, those in a tuple, list or dict by number or key: ``encoder``, ``cells.0``."""
+        found: dict[str, Layer] = {}
+        for name, value in vars(self).items():
+            if isinstance(value, (tuple, list)):
+                parts: Mapping[Any, Any] = dict(enumerate(value))
+            else:
+                parts = value if isinstance(value, dict) else {}
+            found |= {name: value} if isinstance(value, Layer) else {}
+            found |= {f"{name}.{key}": part for key, part in parts.items() if isinstance(part, Layer)}
+        return found
+
+    @property
+    def random(self) -> bool:  # type: ignore[override]
+        """Whether one of the layers draws random numbers in `record`."""
+        return any(layer.random for layer in self.children().values())
+
+    # ---- parameters ----
+
+    def parameters(self) -> dict[str, Array]:
+        """Return all parameters, the layer's name in front: ``encoder.weight_ih_l0``; what is shared, once."""
+        named = dict(self._parameters)
+        for child, layer in self.children().items():
+            named |= {f"{child}.{name}": array for name, array in layer.parameters().items()}
+        first = {id(array): name for name, array in reversed(named.items())}
+        return {name: array for name, array in named.items() if first[id(array)] == name}
+
+    def named(self, child: str, *gradients: Mapping[str, Array]) -> dict[str, Array]:
+        """Return gradients of a layer's parameters under the names that they have here.
+
+        Parameters
+        ----------
+        child : str
+            The layer's name among `children`.
+        *gradients : mapping
+            ``Gradients.parameters`` of each use of the layer; they are added up.
+        """
+        return {f"{child}.{name}": sum((g[name] for g in gradients[1:]), grad) for name, grad in gradients[0].items()}
+
+    def multiplications(self) -> int:
+        """Return how many products with weights one step of one sequence takes, if each layer is used once."""
+        own = sum(array.size for array in self._parameters.values() if array.ndim >= 2)
+        return own + sum(layer.multiplications() for layer in self.children().values())
+
+    def _watched(self) -> int:
+        """Return a digest of the model's own parameters; its layers' tapes watch theirs."""
+        return _kernels.fingerprint(self._parameters.values())
+
+    # ---- prediction ----
+
+    def as_batch(self, x: ArrayLike) -> Array:
+        """Return samples as an array that can be cut along its first axis."""
+        return as_real("x", x, self.dtype)
+
+    def predict(self, x: Any, **options: Any) -> Any:
+        """Return the output, as calling the model does: logits, if it was trained on logits."""
+        return self(x, **options)
+
+    def ends_in(self) -> Layer | None:
+        """Return the last layer, where there is one that all output comes from."""
+        return None
+
+    def predict_proba(self, x: Any, **options: Any) -> Any:
+        """Return the output as probabilities; takes what calling the model takes.
+
+        Raises
+        ------
+        ValueError
+            If the model neither ends in Sigmoid or Softmax nor was trained with a loss that takes logits.
+        """
+        output = self.predict(x, **options)
+        if self.link is not None:
+            link = LINKS[self.link]
+            return [link(one) for one in output] if isinstance(output, list) else np.asarray(link(output), output.dtype)
+        if isinstance(self.ends_in(), (Sigmoid, Softmax)):
+            return output
+        raise ValueError(
+            'predict_proba: this model gives no probabilities; train it with loss="bce" or "cross_entropy", '
+            "or end it in Sigmoid or Softmax"
+        )
+
+    # ---- copies and description ----
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return an independent copy; what layers share they share in the copy too."""
+        copy = type(self).__new__(type(self))
+        memo[id(self)] = copy
+        copy.__dict__.update({name: deepcopy(value, memo) for name, value in vars(self).items()})
+        return copy
+
+    def __repr__(self) -> str:
+        """Return the model's name and its layers."""
+        return f"{type(self).__name__}({', '.join(f'{name}={layer!r}' for name, layer in self.children().items())})"
