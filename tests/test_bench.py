@@ -31,6 +31,7 @@ SHAPES = [
 ]
 SMALL = [Case(cell, kind, **shape) for cell in CELLS for shape in SHAPES for kind in ("infer", "train")]
 SMALL += [Case(cell, "stream", 30, 1, 3, 8) for cell in CELLS]
+SMALL += [Case("tdnn", kind, T, 5, 4, 6) for T in (3, 9) for kind in ("infer", "train")]  # fewer steps than a window
 
 
 # ---- cases ----
@@ -38,7 +39,7 @@ SMALL += [Case(cell, "stream", 30, 1, 3, 8) for cell in CELLS]
 
 def test_the_full_list():
     names = [case.name for case in full()]
-    assert len(names) == len(set(names)) == 3 * (2 * 20 + 5) + 2 * 2
+    assert len(names) == len(set(names)) == 3 * (2 * 20 + 5) + 2 * 2 + 2 * 2
     for cell in CELLS:
         for kind in ("infer", "train"):
             assert f"{cell} {kind} (1000,1,8,8)" in names
@@ -54,6 +55,12 @@ def test_the_full_list():
     assert [name for name in names if "128,256" in name] == [
         "lstm infer (100,32,128,256) 2 layers",
         "lstm train (100,32,128,256) 2 layers",
+    ]
+    assert names[-4:] == [
+        "tdnn infer (100,32,128,128)",
+        "tdnn train (100,32,128,128)",
+        "tdnn infer (1000,1,16,32)",
+        "tdnn train (1000,1,16,32)",
     ]
 
 
@@ -99,6 +106,9 @@ def test_operations_are_counted_as_on_paper():
     assert replace(case, bidirectional=True).flops == 2 * case.flops
     both = replace(case, bidirectional=True, layers=2)
     assert both.flops == 2 * case.flops + 2 * 10 * 3 * 2 * 4 * 7 * (14 + 7)
+    windows = Case("tdnn", "infer", 10, 3, 5, 7)
+    assert windows.flops == 10 * 3 * 2 * 5 * 5 * 7
+    assert windows.intensity == 10 * 3 * 2 / 4
 
 
 # ---- equal first ----
@@ -161,6 +171,7 @@ def test_who_enters_a_case():
     assert set(entrants(replace(CASE, ragged=True))) == {*entrants(CASE), "pytorch padded"}
     assert set(entrants(replace(CASE, ragged=True, bidirectional=True))) == set(entrants(CASE))
     assert set(entrants(replace(CASE, kind="stream"))) == {*entrants(CASE), "onnxruntime bound"}
+    assert set(entrants(Case("tdnn", "infer", 9, 2, 3, 4))) == {"fastrnn", "pytorch"}
 
 
 def test_a_contestant_that_raises_is_reported(monkeypatch):

@@ -56,7 +56,10 @@ def test_a_file_is_drawn(measured, tmp_path, suffix):
     assert picture.stat().st_size > 10_000
     if suffix == "svg":
         text = picture.read_text()
-        assert all(f"<!-- {words} -->" in text for words in ("Roofline, 1 thread", "(1,1,1,8)", "rnn, inference"))
+        assert all(
+            f"<!-- {words} -->" in text
+            for words in ("Roofline, 1 thread", "(1,1,1,8)", "rnn, inference", "tdnn, training")
+        )
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 CELLS = ("rnn", "lstm", "gru")
 KINDS = ("infer", "train", "stream")
+# Every pair of cell and kind beyond these.
+OTHERS = (("tdnn", "infer"), ("tdnn", "train"))
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+WINDOW = 5  # steps that a TDNN sees
 
 Shape = tuple[int, int, int, int]
 
@@ -45,8 +48,8 @@ class Case:
 
     Attributes
     ----------
-    cell : {"rnn", "lstm", "gru"}
-        The Elman cell with tanh, the LSTM, and the GRU that resets after the product.
+    cell : {"rnn", "lstm", "gru", "tdnn"}
+        The Elman cell with tanh, the LSTM, the GRU that resets after the product; a window over time with H outputs.
     kind : {"infer", "train", "stream"}
         Forward; forward and all gradients; one step a call. A stream's T is how many steps are compared.
     layers : int
@@ -86,7 +89,7 @@ class Case:
     def plain(self) -> bool:
         """Whether it counts for what is asked of all cases together, as opposed to having targets of its own."""
         stacked = self.layers > 1 and self.shape != STACKED
-        return not (self.bidirectional or stacked)
+        return not (self.bidirectional or stacked) and (self.cell, self.kind) not in OTHERS
 
     @property
     def lengths(self) -> NDArray[np.int64] | None:
@@ -129,6 +132,8 @@ class Case:
     @property
     def _weights(self) -> tuple[int, int]:
         """How many weights multiply what is known before the first step, and how many wait for the step before."""
+        if self.cell == "tdnn":
+            return WINDOW * self.I * self.H, 0
         units = self.directions * GATES[self.cell] * self.H
         return units * sum(self.inputs), units * self.H * self.layers
 
@@ -153,6 +158,7 @@ def full() -> Iterator[Case]:
         sequences += [(shape, {"bidirectional": True, "ragged": True}) for shape in RAGGED]
         yield from (Case(cell, kind, *shape, **more) for shape, more in sequences for kind in ("infer", "train"))
         yield from (Case(cell, "stream", *shape) for shape in STREAMS)
+    yield from (Case("tdnn", kind, *shape) for shape in EXTENDED for kind in ("infer", "train"))
 
 
 def quick(threads: int) -> Iterator[Case]:
@@ -170,3 +176,4 @@ def quick(threads: int) -> Iterator[Case]:
             (RAGGED[0], {"bidirectional": True, "ragged": True}),
         ]
         yield from (Case("lstm", kind, *shape, **more) for shape, more in extended for kind in ("infer", "train"))
+        yield from (Case("tdnn", kind, *QUICK_EXTENDED) for kind in ("infer", "train"))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn.bench.cases import GATES, Case
+from fastrnn.bench.cases import GATES, WINDOW, Case
 
 Array = NDArray[Any]
 PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -18,7 +18,7 @@ class Data(NamedTuple):
     """Input, initial state, the gradient that arrives at the output, and weights in PyTorch's layout and names."""
 
     x: Array  # (T, N, I)
-    state: tuple[Array, ...]  # h_0 and, for an LSTM, c_0: (L·D, N, H)
+    state: tuple[Array, ...]  # h_0 and, for an LSTM, c_0: (L·D, N, H); none of a TDNN
     grad: Array  # (T, N, D·H), zero where a row has ended
     weights: dict[str, Array]  # weight_ih_l0 (G·H, I), weight_hh_l0 (G·H, H), bias_ih_l0, …, weight_ih_l0_reverse, …
     lengths: NDArray[np.int64] | None
@@ -63,6 +63,9 @@ def _drawn(case: Case) -> Data:
         return rng.uniform(-(case.H**-0.5), case.H**-0.5, shape).astype(np.float32)
 
     T, N, H = case.T, case.N, case.H
+    if case.cell == "tdnn":
+        weights = {"weight": uniform(H, case.I, WINDOW), "bias": uniform(H)}
+        return Data(normal(T, N, case.I), (), normal(T, N, H), weights, None)
     weights = _recurrent(case, uniform)
     grad = normal(T, N, case.directions * H)
     if case.lengths is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn.bench.cases import Case
-from fastrnn.bench.contestants import Reference
+from fastrnn.bench.contestants import slow
 from fastrnn.bench.data import data
 
 Array = NDArray[Any]
@@ -34,7 +34,7 @@ def truth(case: Case) -> Truth:
 @lru_cache(maxsize=1)
 def _reference(case: Case) -> tuple[Mapping[str, Array], float, Mapping[str, Array], float]:
     """Return results and seconds, forward and backward; kept for the other kinds of work on the same shape."""
-    runner = Reference(case, data(case), 1)
+    runner = slow(case)(case, data(case), 1)
     start = time.perf_counter()
     found, tape = runner.forward()
     middle = time.perf_counter()

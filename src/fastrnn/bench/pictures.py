@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from fastrnn.bench.cases import CELLS, KINDS
+from fastrnn.bench.cases import CELLS, KINDS, OTHERS
 from fastrnn.bench.contestants import PEERS
 from fastrnn.bench.results import Result, Run
 from fastrnn.plots import figure, write
 
 SIGNS = dict(zip(PEERS, "xX+PD", strict=True))
-COLOURS = {"rnn": "C0", "lstm": "C1", "gru": "C2"}
+COLOURS = {"rnn": "C0", "lstm": "C1", "gru": "C2", "tdnn": "C3"}
 MARKERS = {"infer": "o", "train": "s", "stream": "^"}
 TITLES = {"infer": "inference", "train": "training", "stream": "one step of a stream"}
-PANELS = [[(cell, kind) for cell in CELLS] for kind in KINDS]
+PANELS = [*([(cell, kind) for cell in CELLS] for kind in KINDS), list(OTHERS)]
 HEIGHT = 4.4  # inches of a row
 
 
@@ -45,10 +45,12 @@ def _ratios(part: Any, run: Run, counts: Sequence[int]) -> None:
     part.suptitle("Time of each peer / time of fastrnn: above 1, fastrnn is ahead")
     panels = part.subplots(len(PANELS), len(CELLS), squeeze=False, sharey="row")
     for row, pairs in zip(panels, PANELS, strict=True):
-        for axes, pair in zip(row, pairs, strict=True):
+        for axes, pair in zip(row, pairs, strict=False):
             _panel(axes, [r for r in run.chosen() if (r.case.cell, r.case.kind) == pair], counts)
             axes.set_title(f"{pair[0]}, {TITLES[pair[1]]}", fontsize=10)
         row[0].set_ylabel("peer / fastrnn")
+        for axes in row[len(pairs) :]:
+            axes.remove()
     handles = {label: line for axes in part.axes for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     if handles:
         part.legend(handles.values(), handles, loc="outside lower center", ncols=len(handles), fontsize=9)

@@ -99,8 +99,9 @@ def _means(run: Run, threads: int) -> Iterator[str]:
 
 
 def _sort(case: Case) -> str:
-    """Return which of the cases that are not plain a case belongs to: what comes after the shape in its name."""
-    return " ".join(case.name.split()[3:])
+    """Return which of the cases that are not plain a case belongs to: its name without the shape and the cell's own."""
+    words = case.name.split()
+    return " ".join(words[3:]) or " ".join(words[:2])
 
 
 def _others(run: Run) -> Iterator[str]:
