@@ -13,6 +13,7 @@ __all__ = [
     "Seed",
     "a_bool",
     "a_rate",
+    "a_share",
     "as_dtype",
     "as_float",
     "as_generator",
@@ -86,10 +87,19 @@ def positive_float(name: str, value: float, *, below: float = math.inf, zero: bo
 
 def a_rate(name: str, value: float) -> float:
     """Return a probability from 0 to below 1."""
+    return _probability(name, value, "below 1", one=False)
+
+
+def a_share(name: str, value: float) -> float:
+    """Return a probability from 0 to 1."""
+    return _probability(name, value, "1", one=True)
+
+
+def _probability(name: str, value: float, end: str, *, one: bool) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}: expected a number from 0 to below 1, got {shown(value)}")
-    if not 0 <= value < 1:
-        raise ValueError(f"{name}: expected a number from 0 to below 1, got {shown(value)}")
+        raise TypeError(f"{name}: expected a number from 0 to {end}, got {shown(value)}")
+    if not (0 <= value < 1 or (one and value == 1)):
+        raise ValueError(f"{name}: expected a number from 0 to {end}, got {shown(value)}")
     return float(value)
 
 

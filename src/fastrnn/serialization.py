@@ -26,6 +26,7 @@ from fastrnn.layers import (
     TDNN,
     Dropout,
     Embedding,
+    EncoderDecoder,
     Jordan,
     Last,
     Layer,
@@ -33,6 +34,7 @@ from fastrnn.layers import (
     Linear,
     MaxOverTime,
     MeanOverTime,
+    Model,
     Recurrent,
     ReLU,
     Repeat,
@@ -62,16 +64,16 @@ class ModelFileError(ValueError):
 class Loaded(NamedTuple):
     """A model and the metadata that its writer added."""
 
-    model: Sequential
+    model: Model
     metadata: dict[str, str]
 
 
-def save(model: Sequential, path: Path_, metadata: Mapping[str, str] | None = None) -> None:
+def save(model: Model, path: Path_, metadata: Mapping[str, str] | None = None) -> None:
     """Write a model, whole or not at all.
 
     Parameters
     ----------
-    model : Sequential
+    model : Sequential or EncoderDecoder
         Of fastrnn's own layers.
     path : path
         Overwritten if it is a file already.
@@ -87,10 +89,13 @@ def save(model: Sequential, path: Path_, metadata: Mapping[str, str] | None = No
     """
     from fastrnn import __version__  # noqa: PLC0415 - defined by the package that imports this module
 
-    unknown = [type(layer).__name__ for layer in model if LAYERS.get(type(layer).__name__) is not type(layer)]
-    if unknown:
+    chains = _chains_of(model)
+    layers = [layer for chain in chains.values() for layer in chain]
+    unknown = [type(layer).__name__ for layer in layers if LAYERS.get(type(layer).__name__) is not type(layer)]
+    if unknown or not chains:
         raise ValueError(
-            f"model: expected layers of fastrnn's own, got {', '.join(unknown)}; save its state_dict() instead"
+            f"model: expected layers of fastrnn's own, got {', '.join(unknown) or type(model).__name__}; "
+            "save its state_dict() instead"
         )
     if "fastrnn" in (metadata or {}):
         raise ValueError("metadata: the entry 'fastrnn' is the architecture's; choose another name")
@@ -102,6 +107,15 @@ def save(model: Sequential, path: Path_, metadata: Mapping[str, str] | None = No
     own = {"format": FORMAT, "version": __version__, "model": model.config(), "link": model.link}
     header = {**(metadata or {}), "fastrnn": json.dumps(own)}
     write_whole(path, to_bytes(model.state_dict(), metadata=header))
+
+
+def _chains_of(model: Model) -> dict[str, Sequential]:
+    """Return the chains of layers that a model is made of, by what stands before their parameters' names."""
+    if type(model) is Sequential:
+        return {"": model}
+    if type(model) is EncoderDecoder:
+        return {"encoder.": model.encoder, "decoder.": model.decoder}
+    return {}
 
 
 def write_whole(path: Path_, content: bytes) -> None:
@@ -130,8 +144,8 @@ def write_whole(path: Path_, content: bytes) -> None:
         raise
 
 
-def load(path: Path_) -> Sequential:
-    """Read a model that `save` wrote.
+def load(path: Path_) -> Any:
+    """Read a model, a `Sequential` or an `EncoderDecoder`, that `save` wrote.
 
     Raises
     ------
@@ -154,13 +168,13 @@ def load_with_metadata(path: Path_) -> Loaded:
             metadata = dict(file.metadata() or {})
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
             own = _header(path, metadata.pop("fastrnn", None))
-            layers = _layer_configs(path, own, shapes)
+            chains = _chains_in(path, own, shapes)
             tensors = {name: file.get_tensor(name) for name in shapes}
     except (TypeError, AttributeError) as error:  # an element type that NumPy has not
         raise ModelFileError(f"{path}: expected float32 or float64 parameters ({error})") from None
     except SafetensorError as error:
         raise ModelFileError(f"{path}: not a model file, or a damaged one ({error})") from None
-    return Loaded(_build(path, layers, tensors, own.get("link")), metadata)
+    return Loaded(_build(path, own, chains, tensors), metadata)
 
 
 def _header(path: Path_, text: str | None) -> dict[str, Any]:
@@ -180,18 +194,31 @@ def _header(path: Path_, text: str | None) -> dict[str, Any]:
     return own
 
 
-def _layer_configs(
-    path: Path_, own: dict[str, Any], shapes: dict[str, tuple[int, ...]]
-) -> list[tuple[type[Layer], dict[str, Any]]]:
-    """Return each layer's class and arguments, having seen that the file holds just their parameters.
+Chain = list[tuple[type[Layer], dict[str, Any]]]  # each layer's class and arguments
+
+
+def _chains_in(path: Path_, own: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> list[Chain]:
+    """Return the chains that the architecture names, having seen that the file holds just their parameters.
 
     Sizes are compared before anything is built, so that no file can ask for more memory than it has itself.
     """
     model = own.get("model")
-    entries = model.get("layers") if isinstance(model, dict) else None
+    parts: dict[str, Any] = {"": model}
+    if isinstance(model, dict) and "encoder" in model:
+        parts = {"encoder.": model["encoder"], "decoder.": model.get("decoder")}
+    chains = [_chain_in(path, prefix, part, shapes) for prefix, part in parts.items()]
+    seen = sum(len(list(kind.parameter_shapes(config))) for chain in chains for kind, config in chain)
+    if seen != len(shapes):
+        raise ModelFileError(f"{path}: {len(shapes)} arrays in the file, but the architecture has {seen}")
+    return chains
+
+
+def _chain_in(path: Path_, prefix: str, part: Any, shapes: dict[str, tuple[int, ...]]) -> Chain:
+    """Return the layers of one chain, whose parameters are in the file."""
+    entries = part.get("layers") if isinstance(part, dict) else None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ModelFileError(f"{path}: the architecture names no layers")
-    layers, seen = [], 0
+    chain: Chain = []
     for i, entry in enumerate(entries):
         config = {str(name): value for name, value in entry.items() if name != "type"}
         layer_type = LAYERS.get(entry.get("type", "")) if isinstance(entry.get("type"), str) else None
@@ -199,32 +226,31 @@ def _layer_configs(
             raise ModelFileError(f"{path}: layer {i} is of unknown type {shown(entry.get('type'))}")
         try:
             for name, shape in layer_type.parameter_shapes(config):
-                if shapes.get(f"{i}.{name}") != shape:
-                    got = shapes.get(f"{i}.{name}")
-                    raise ModelFileError(f"{path}: {i}.{name}: expected shape {shown(shape)}, got {got}")
-                seen += 1
+                got = shapes.get(f"{prefix}{i}.{name}")
+                if got != shape:
+                    raise ModelFileError(f"{path}: {prefix}{i}.{name}: expected shape {shown(shape)}, got {got}")
         except ModelFileError:
             raise
         except (KeyError, TypeError, ValueError) as error:
             reason = str(error)[:200]
             raise ModelFileError(f"{path}: layer {i} ({layer_type.__name__}) has wrong arguments: {reason}") from None
-        layers.append((layer_type, config))
-    if seen != len(shapes):
-        raise ModelFileError(f"{path}: {len(shapes)} arrays in the file, but the architecture has {seen}")
-    return layers
+        chain.append((layer_type, config))
+    return chain
 
 
-def _build(
-    path: Path_, layers: list[tuple[type[Layer], dict[str, Any]]], tensors: dict[str, NDArray[Any]], link: Any
-) -> Sequential:
+def _build(path: Path_, own: dict[str, Any], chains: list[Chain], tensors: dict[str, NDArray[Any]]) -> Model:
     """Return the model with these parameters."""
+    link = own.get("link")
     if link is not None and (not isinstance(link, str) or link not in LINKS):
         raise ModelFileError(f"{path}: unknown link {shown(link)}")
     try:
-        model = Sequential(*(_blank(layer_type, config) for layer_type, config in layers))
-        for name, own in model.parameters().items():
-            if tensors[name].dtype != own.dtype:
-                raise ValueError(f"{name}: expected {own.dtype}, got {tensors[name].dtype}")
+        parts = [Sequential(*(_blank(layer_type, config) for layer_type, config in chain)) for chain in chains]
+        model: Model = parts[0]
+        if len(parts) > 1:
+            model = EncoderDecoder(*parts, teacher_forcing=own["model"].get("teacher_forcing", 1.0))
+        for name, array in model.parameters().items():
+            if tensors[name].dtype != array.dtype:
+                raise ValueError(f"{name}: expected {array.dtype}, got {tensors[name].dtype}")
         model.load_state_dict(tensors)
     except (TypeError, ValueError) as error:
         raise ModelFileError(f"{path}: {str(error)[:300]}") from None

@@ -212,8 +212,8 @@ class Trainer:
         total, count = 0.0, 0
         for x, y in batches:
             history.batch_loss.append(self.step(x, y))
-            total += history.batch_loss[-1] * len(x)
-            count += len(x)
+            total += history.batch_loss[-1] * len(y)
+            count += len(y)
             bar.update()
         if count == 0:
             raise ValueError("x: expected at least one batch an epoch, got none; an iterator can be used only once")

@@ -61,6 +61,8 @@ def load(path: str | os.PathLike[str]) -> Detector:
         letters = Letters(json.loads(metadata["detector"])["word"])
     except (KeyError, TypeError, ValueError, RecursionError):
         raise ModelFileError(f"{path}: a model, but not a word detector's") from None
+    if not isinstance(model, Sequential):
+        raise ModelFileError(f"{path}: not a network that detects {letters.word!r}")
     if model.sizes[0] != letters.size or model.sizes[-1] != 1 or model.link != "sigmoid" or not model.recurrent:
         raise ModelFileError(f"{path}: not a network that detects {letters.word!r}")
     return Detector(model, letters)

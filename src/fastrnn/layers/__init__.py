@@ -5,6 +5,7 @@ from fastrnn.layers.base import Gradients, Layer, Tape
 from fastrnn.layers.dense import Linear
 from fastrnn.layers.dropout import Dropout
 from fastrnn.layers.embedding import Embedding
+from fastrnn.layers.encoder_decoder import EncoderDecoder
 from fastrnn.layers.gru import GRU
 from fastrnn.layers.jordan import Jordan
 from fastrnn.layers.lstm import LSTM
@@ -18,7 +19,7 @@ from fastrnn.layers.stream import ModelStream
 from fastrnn.layers.tdnn import TDNN
 
 __all__ = [
-    "GRU", "LSTM", "RNN", "TDNN", "Dropout", "Elman", "Embedding", "Gradients", "Jordan", "Last", "Layer", "LayerNorm",
-    "Linear", "MaxOverTime", "MeanOverTime", "Model", "ModelStream", "ReLU", "Recurrent", "Repeat", "Sequential",
-    "Sigmoid", "Softmax", "Tanh", "Tape",
+    "GRU", "LSTM", "RNN", "TDNN", "Dropout", "Elman", "Embedding", "EncoderDecoder", "Gradients", "Jordan", "Last",
+    "Layer", "LayerNorm", "Linear", "MaxOverTime", "MeanOverTime", "Model", "ModelStream", "ReLU", "Recurrent",
+    "Repeat", "Sequential", "Sigmoid", "Softmax", "Tanh", "Tape",
 ]  # fmt: skip

@@ -58,7 +58,7 @@ class Gradients:
         Of a recurrent layer, if asked for: see `Recurrent.backward`.
     """
 
-    x: Array | None
+    x: Any  # an array, or None; of a model of several inputs a tuple
     state: State = None
     parameters: dict[str, Array] = field(default_factory=dict)
     state_norms: dict[str, Array] | None = None

@@ -29,7 +29,7 @@ class _EmbeddingStream:
         self._weight = weight
 
     def run(self, x: Array, out: Array) -> None:
-        np.take(self._weight, x, axis=0, out=out)
+        np.take(self._weight, x, axis=0, out=out, mode="clip")  # "raise" would copy
 
 
 class Embedding(Layer):

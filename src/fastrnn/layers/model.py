@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from os import PathLike
 from typing import Any, Self
 
 import numpy as np
@@ -112,7 +113,19 @@ class Model(Layer):
             "or end it in Sigmoid or Softmax"
         )
 
-    # ---- copies and description ----
+    # ---- files, copies and description ----
+
+    def save(self, path: str | PathLike[str], metadata: dict[str, str] | None = None) -> None:
+        """Write the model to a safetensors file, whole or not at all; see `fastrnn.load`.
+
+        Raises
+        ------
+        ValueError
+            If it is neither a `Sequential` nor an `EncoderDecoder` of fastrnn's own layers.
+        """
+        from fastrnn.serialization import save  # noqa: PLC0415 - serialization builds on the layers
+
+        save(self, path, metadata)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return an independent copy; what layers share they share in the copy too."""

@@ -4,7 +4,6 @@ Inside, sequences are time-major, and ragged batches are packed: see chain.py.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from fastrnn._validation import Seed, as_generator, as_ids, as_real, expect_shap
 from fastrnn.layers.axes import OverTime
 from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, input_features, read_only
 from fastrnn.layers.chain import Axes, Packed, is_list
+from fastrnn.layers.generation import generate
 from fastrnn.layers.model import Model
 from fastrnn.layers.stream import ModelStream
 from fastrnn.layers.summary import summary
@@ -253,6 +253,50 @@ class Sequential(Model):
         rows = None if batch_size is None else positive_int("batch_size", batch_size)
         return ModelStream(self, self._states(state), rows)
 
+    def generate(
+        self,
+        prompt: ArrayLike,
+        steps: int,
+        *,
+        state: State = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        seed: Seed = None,
+    ) -> Array:
+        """Run a prompt, then feed each output back as the next input.
+
+        Of a model that gives classes (one that takes ids, ends in `Softmax` or was trained with "cross_entropy") a
+        class is drawn from each output and fed back, as its id or as a vector with a one in its place. Of any other
+        model the output itself is fed back. Both need as many outputs as inputs.
+
+        Parameters
+        ----------
+        prompt : array_like (T, F) or (N, T, F), of ids (T,) or (N, T)
+            At least one step.
+        steps : int
+            How many to generate.
+        state : tuple, optional
+            Where to start, one state for each layer, as `forward` returns them; zeros if not given. So a vector can
+            stand at the beginning: as the state, or by `Repeat` as every step's input.
+        temperature : float, optional
+            Logits are divided by it, 1 if not given; at 0 the likeliest class is taken.
+        top_k : int, optional
+            How many of the likeliest classes may be drawn; all if not given.
+        seed : int or numpy.random.Generator, optional
+            Of the drawing.
+
+        Returns
+        -------
+        ndarray
+            Classes (steps,) or (N, steps) of int64, or outputs (steps, F) or (N, steps, F); the prompt not included.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is wrong, or the model can't run step by step.
+        """
+        return generate(self, prompt, steps, state=state, temperature=temperature, top_k=top_k, seed=seed)
+
     # ---- parameters, description, files ----
 
     def children(self) -> dict[str, Layer]:
@@ -291,9 +335,3 @@ class Sequential(Model):
     def summary(self) -> str:
         """Return a table: layers, output shapes, parameters, multiplications by weights a step."""
         return summary(self.layers, self.sizes[1:], self.timed[1:])
-
-    def save(self, path: str | PathLike[str], metadata: dict[str, str] | None = None) -> None:
-        """Write the model to a safetensors file, whole or not at all; see `fastrnn.load`."""
-        from fastrnn.serialization import save  # noqa: PLC0415 - serialization builds on the layers
-
-        save(self, path, metadata)

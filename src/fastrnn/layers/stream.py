@@ -94,8 +94,12 @@ class ModelStream(_streams.Steps):
         if out is None:
             out = np.empty((*self._lead, self._sizes[-1]), self._dtype)
         self._check_out(out, (*self._lead, self._sizes[-1]))
-        self._advance(step[None], [*self._between, out[None]])
+        self.advance(step, out)
         return out
+
+    def advance(self, x: Array, out: Array) -> None:
+        """Take one step as `step` does, but check nothing: x and out are what it would accept."""
+        self._advance(x[None], [*self._between, out[None]])
 
     def run(self, block: ArrayLike, out: Array | None = None) -> Array:
         """Take the steps of a block.
