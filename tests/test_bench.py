@@ -32,6 +32,7 @@ SHAPES = [
 SMALL = [Case(cell, kind, **shape) for cell in CELLS for shape in SHAPES for kind in ("infer", "train")]
 SMALL += [Case(cell, "stream", 30, 1, 3, 8) for cell in CELLS]
 SMALL += [Case("tdnn", kind, T, 5, 4, 6) for T in (3, 9) for kind in ("infer", "train")]  # fewer steps than a window
+SMALL += [Case("lstm", "generate", 60, 1, 8, 16)]
 
 
 # ---- cases ----
@@ -39,7 +40,7 @@ SMALL += [Case("tdnn", kind, T, 5, 4, 6) for T in (3, 9) for kind in ("infer", "
 
 def test_the_full_list():
     names = [case.name for case in full()]
-    assert len(names) == len(set(names)) == 3 * (2 * 20 + 5) + 2 * 2 + 2 * 2
+    assert len(names) == len(set(names)) == 3 * (2 * 20 + 5) + 2 * 2 + 2 * 2 + 1
     for cell in CELLS:
         for kind in ("infer", "train"):
             assert f"{cell} {kind} (1000,1,8,8)" in names
@@ -56,11 +57,12 @@ def test_the_full_list():
         "lstm infer (100,32,128,256) 2 layers",
         "lstm train (100,32,128,256) 2 layers",
     ]
-    assert names[-4:] == [
+    assert names[-5:] == [
         "tdnn infer (100,32,128,128)",
         "tdnn train (100,32,128,128)",
         "tdnn infer (1000,1,16,32)",
         "tdnn train (1000,1,16,32)",
+        "lstm generate (1000,1,64,128)",
     ]
 
 
@@ -109,6 +111,9 @@ def test_operations_are_counted_as_on_paper():
     windows = Case("tdnn", "infer", 10, 3, 5, 7)
     assert windows.flops == 10 * 3 * 2 * 5 * 5 * 7
     assert windows.intensity == 10 * 3 * 2 / 4
+    drawn = Case("lstm", "generate", 10, 1, 5, 7)
+    assert drawn.flops == 10 * 2 * (4 * 7 * (5 + 7) + 7 * 80)
+    assert drawn.intensity == 2 / 4
 
 
 # ---- equal first ----
@@ -171,7 +176,19 @@ def test_who_enters_a_case():
     assert set(entrants(replace(CASE, ragged=True))) == {*entrants(CASE), "pytorch padded"}
     assert set(entrants(replace(CASE, ragged=True, bidirectional=True))) == set(entrants(CASE))
     assert set(entrants(replace(CASE, kind="stream"))) == {*entrants(CASE), "onnxruntime bound"}
+    assert set(entrants(replace(CASE, kind="generate"))) == {"fastrnn", "pytorch"}
     assert set(entrants(Case("tdnn", "infer", 9, 2, 3, 4))) == {"fastrnn", "pytorch"}
+
+
+def test_of_what_is_drawn_nothing_may_differ():
+    case = next(case for case in full() if case.kind == "generate")
+    ids = truth(case).arrays["ids"]
+    assert len(ids) == 50
+    assert len(set(ids.tolist())) > 10  # not one letter again and again, which would hide a state that is lost
+    other = ids.copy()
+    other[-1] += 1
+    assert difference(case, {"ids": ids}, {"ids": ids}) is None
+    assert difference(case, {"ids": other}, {"ids": ids}) == "ids: differs from the reference by 1"
 
 
 def test_a_contestant_that_raises_is_reported(monkeypatch):

@@ -52,6 +52,7 @@ def test_the_table_holds_what_is_asked():
     assert bounds["jordan over elman"] == 1.5
     assert bounds["ragged bidirectional, against PyTorch packed"] == 4
     assert bounds["tdnn, against PyTorch's conv1d"] == 1.2
+    assert bounds["generating characters, against PyTorch"] == 10
 
 
 def test_every_target_is_for_some_case_that_is_run():
@@ -75,7 +76,7 @@ def test_which_cases_a_target_is_for():
     assert not any("stream" in name for name in names("geometric mean, lstm, infer"))
     for text in ("geometric mean of all plain cases", "any single plain case"):
         assert len(names(text)) == 103
-        assert not any(word in name for name in names(text) for word in ("bidirectional", "tdnn"))
+        assert not any(word in name for name in names(text) for word in ("bidirectional", "tdnn", "generate"))
     assert (
         len(names("ragged, against PyTorch packed")) == len(names("ragged bidirectional, against PyTorch packed")) == 12
     )
@@ -103,7 +104,7 @@ def test_a_run_that_is_slow_everywhere_misses_all_that_is_relative_to_peers():
     [
         ("pytorch", ["geometric mean of all plain cases", "float64, against PyTorch"]),
         ("pytorch", ["training memory over PyTorch's"]),
-        ("pytorch", ["two layers, against PyTorch, over the plain case"]),
+        ("pytorch", ["two layers, against PyTorch, over the plain case", "generating characters, against PyTorch"]),
         ("onnxruntime", ["any single plain case", "stream step, H=64…64, against ONNX Runtime"]),
         ("jax", ["N=1, H=512, train"]),
     ],
@@ -199,7 +200,7 @@ def test_a_report_keeps_plain_cases_and_others_apart():
     lines = report.text(complete()).splitlines()
     assert "best peer / fastrnn, geometric mean of 103 plain cases: 20.00" in lines
     assert "gru: infer 20.00, train 20.00, stream 20.00" in lines
-    for name in ("bidirectional", "2 layers", "bidirectional ragged", "tdnn infer", "tdnn train"):
+    for name in ("bidirectional", "2 layers", "bidirectional ragged", "tdnn infer", "tdnn train", "lstm generate"):
         assert f"{name}: 30.00" in lines
     assert any(line.startswith("options, rnn train (100,32,128,128), 2 threads: fastrnn ") for line in lines)
 

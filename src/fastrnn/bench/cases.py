@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 CELLS = ("rnn", "lstm", "gru")
 KINDS = ("infer", "train", "stream")
-# Every pair of cell and kind beyond these.
-OTHERS = (("tdnn", "infer"), ("tdnn", "train"))
+# Every pair of cell and kind beyond these: a TDNN keeps no state, and a model of characters is an LSTM.
+OTHERS = (("tdnn", "infer"), ("tdnn", "train"), ("lstm", "generate"))
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 WINDOW = 5  # steps that a TDNN sees
+VOCABULARY = 80  # classes of the model that generates
 
 Shape = tuple[int, int, int, int]
 
@@ -33,6 +34,7 @@ DENSE: tuple[Shape, ...] = (
 RAGGED: tuple[Shape, ...] = ((200, 32, 64, 64), (200, 32, 256, 256))
 STACKED: Shape = (100, 32, 128, 256)  # the two-layer LSTM among the plain cases
 EXTENDED: tuple[Shape, ...] = ((100, 32, 128, 128), (1000, 1, 16, 32))  # what comes to a plain layer is timed there
+GENERATED: Shape = (1000, 1, 64, 128)
 STREAMS: tuple[Shape, ...] = ((100, 1, 1, 8), (100, 1, 1, 16), (100, 1, 1, 32), (100, 1, 32, 64), (100, 1, 32, 128))
 
 # One shape for each regime of the targets, and where two threads are compared with one.
@@ -50,8 +52,9 @@ class Case:
     ----------
     cell : {"rnn", "lstm", "gru", "tdnn"}
         The Elman cell with tanh, the LSTM, the GRU that resets after the product; a window over time with H outputs.
-    kind : {"infer", "train", "stream"}
-        Forward; forward and all gradients; one step a call. A stream's T is how many steps are compared.
+    kind : {"infer", "train", "stream", "generate"}
+        Forward; forward and all gradients; one step a call, where T is how many steps are compared; T steps of a
+        model of characters that is fed what it draws.
     layers : int
         Layers, each fed by the one below.
     ragged : bool
@@ -135,7 +138,10 @@ class Case:
         if self.cell == "tdnn":
             return WINDOW * self.I * self.H, 0
         units = self.directions * GATES[self.cell] * self.H
-        return units * sum(self.inputs), units * self.H * self.layers
+        once, every_step = units * sum(self.inputs), units * self.H * self.layers
+        if self.kind == "generate":  # x is what the step before has drawn
+            return 0, once + every_step + self.H * VOCABULARY
+        return once, every_step
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields."""
@@ -159,6 +165,7 @@ def full() -> Iterator[Case]:
         yield from (Case(cell, kind, *shape, **more) for shape, more in sequences for kind in ("infer", "train"))
         yield from (Case(cell, "stream", *shape) for shape in STREAMS)
     yield from (Case("tdnn", kind, *shape) for shape in EXTENDED for kind in ("infer", "train"))
+    yield Case("lstm", "generate", *GENERATED)
 
 
 def quick(threads: int) -> Iterator[Case]:
@@ -177,3 +184,4 @@ def quick(threads: int) -> Iterator[Case]:
         ]
         yield from (Case("lstm", kind, *shape, **more) for shape, more in extended for kind in ("infer", "train"))
         yield from (Case("tdnn", kind, *QUICK_EXTENDED) for kind in ("infer", "train"))
+        yield Case("lstm", "generate", *GENERATED)

@@ -8,18 +8,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn.bench.cases import GATES, WINDOW, Case
+from fastrnn.bench.cases import GATES, VOCABULARY, WINDOW, Case
 
 Array = NDArray[Any]
 PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+PROMPT = 8  # characters
 
 
 class Data(NamedTuple):
     """Input, initial state, the gradient that arrives at the output, and weights in PyTorch's layout and names."""
 
-    x: Array  # (T, N, I)
-    state: tuple[Array, ...]  # h_0 and, for an LSTM, c_0: (L·D, N, H); none of a TDNN
-    grad: Array  # (T, N, D·H), zero where a row has ended
+    x: Array  # (T, N, I); ids (PROMPT,) of a model that generates
+    state: tuple[Array, ...]  # h_0 and, for an LSTM, c_0: (L·D, N, H); nothing where all begins at zero
+    grad: Array  # (T, N, D·H), zero where a row has ended; not used by a model that generates
     weights: dict[str, Array]  # weight_ih_l0 (G·H, I), weight_hh_l0 (G·H, H), bias_ih_l0, …, weight_ih_l0_reverse, …
     lengths: NDArray[np.int64] | None
 
@@ -27,12 +28,12 @@ class Data(NamedTuple):
 def data(case: Case) -> Data:
     """Return random data; weights are uniform within ±1/√H, as PyTorch draws them.
 
-    The same for every kind of work, and rounded to float32 in double precision too.
+    The same for every kind of work on sequences, and rounded to float32 in double precision too.
     """
-    given = _drawn(replace(case, kind="train", dtype="float32"))
+    given = _drawn(replace(case, kind="generate" if case.kind == "generate" else "train", dtype="float32"))
 
     def cast(array: Array) -> Array:
-        return array.astype(case.dtype)
+        return array if array.dtype.kind == "i" else array.astype(case.dtype)
 
     weights = {name: cast(array) for name, array in given.weights.items()}
     return Data(cast(given.x), tuple(map(cast, given.state)), cast(given.grad), weights, given.lengths)
@@ -67,6 +68,10 @@ def _drawn(case: Case) -> Data:
         weights = {"weight": uniform(H, case.I, WINDOW), "bias": uniform(H)}
         return Data(normal(T, N, case.I), (), normal(T, N, H), weights, None)
     weights = _recurrent(case, uniform)
+    if case.kind == "generate":
+        weights |= {"embedding": normal(VOCABULARY, case.I)}
+        weights |= {"weight": uniform(VOCABULARY, H), "bias": uniform(VOCABULARY)}  # of the last layer
+        return Data(rng.integers(0, VOCABULARY, PROMPT), (), normal(0), weights, None)
     grad = normal(T, N, case.directions * H)
     if case.lengths is not None:
         grad[np.arange(T)[:, None] >= case.lengths] = 0

@@ -12,9 +12,9 @@ from fastrnn.plots import figure, write
 
 SIGNS = dict(zip(PEERS, "xX+PD", strict=True))
 COLOURS = {"rnn": "C0", "lstm": "C1", "gru": "C2", "tdnn": "C3"}
-MARKERS = {"infer": "o", "train": "s", "stream": "^"}
-TITLES = {"infer": "inference", "train": "training", "stream": "one step of a stream"}
-PANELS = [*([(cell, kind) for cell in CELLS] for kind in KINDS), list(OTHERS)]
+MARKERS = {"infer": "o", "train": "s", "stream": "^", "generate": "*"}
+TITLES = {"infer": "inference", "train": "training", "stream": "one step of a stream", "generate": "generating"}
+PANELS = [*([(cell, kind) for cell in CELLS] for kind in KINDS), list(OTHERS)]  # three in each row
 HEIGHT = 4.4  # inches of a row
 
 
@@ -45,12 +45,10 @@ def _ratios(part: Any, run: Run, counts: Sequence[int]) -> None:
     part.suptitle("Time of each peer / time of fastrnn: above 1, fastrnn is ahead")
     panels = part.subplots(len(PANELS), len(CELLS), squeeze=False, sharey="row")
     for row, pairs in zip(panels, PANELS, strict=True):
-        for axes, pair in zip(row, pairs, strict=False):
+        for axes, pair in zip(row, pairs, strict=True):
             _panel(axes, [r for r in run.chosen() if (r.case.cell, r.case.kind) == pair], counts)
             axes.set_title(f"{pair[0]}, {TITLES[pair[1]]}", fontsize=10)
         row[0].set_ylabel("peer / fastrnn")
-        for axes in row[len(pairs) :]:
-            axes.remove()
     handles = {label: line for axes in part.axes for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     if handles:
         part.legend(handles.values(), handles, loc="outside lower center", ncols=len(handles), fontsize=9)

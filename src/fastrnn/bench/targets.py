@@ -186,6 +186,7 @@ TARGETS: tuple[Target, ...] = (
     beside_torch("bidirectional, against PyTorch, over the plain case", 1, bidirectional, as_plain),
     beside_torch("two layers, against PyTorch, over the plain case", 1, stacked, as_plain),
     beside_torch("tdnn, against PyTorch's conv1d", 1.2, lambda case: case.cell == "tdnn"),
+    beside_torch("generating characters, against PyTorch", 10, lambda case: case.kind == "generate"),
     *options(),
     streams(8, 32, 12),
     streams(64, 64, 8),

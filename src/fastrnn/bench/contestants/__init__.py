@@ -2,6 +2,7 @@
 
 from fastrnn.bench.cases import Case
 from fastrnn.bench.contestants.base import Contestant, Slow
+from fastrnn.bench.contestants.generation import FastGeneration, SlowGeneration, TorchGeneration
 from fastrnn.bench.contestants.jax import JAX
 from fastrnn.bench.contestants.onnxruntime import ONNXRuntime, ONNXRuntimeBound
 from fastrnn.bench.contestants.ours import FastRNN
@@ -23,6 +24,8 @@ def entrants(case: Case) -> dict[str, type[Contestant]]:
     """
     if case.cell == "tdnn":
         return {c.name: c for c in (FastTDNN, TorchConv1d)}
+    if case.kind == "generate":
+        return {c.name: c for c in (FastGeneration, TorchGeneration)}
     left_out = set() if case.ragged and not case.bidirectional else {PyTorchPadded.name}
     left_out |= set() if case.kind == "stream" else {ONNXRuntimeBound.name}
     return {name: contestant for name, contestant in CONTESTANTS.items() if name not in left_out}
@@ -30,4 +33,4 @@ def entrants(case: Case) -> dict[str, type[Contestant]]:
 
 def slow(case: Case) -> type[Slow]:
     """Return whose results on a case count as the truth."""
-    return SlowTDNN if case.cell == "tdnn" else Reference
+    return SlowTDNN if case.cell == "tdnn" else SlowGeneration if case.kind == "generate" else Reference
