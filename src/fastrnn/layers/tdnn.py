@@ -207,8 +207,9 @@ class TDNN(OverTime):
         """Return y (S, O): a product for each tap, added to those before."""
         y = empty((longer.batch.size, self.outputs), self.dtype)
         y[...] = self._parameters.get("bias", 0)
-        for tap, weight in zip(self._taps(longer), self._matrices(), strict=True):
-            _blas.gemm(rows[tap], weight, trans_b=True, out=y, accumulate=True)
+        weights = np.ascontiguousarray(self._parameters["weight"].transpose(2, 1, 0))  # (window, I, O), the faster way
+        for tap, weight in zip(self._taps(longer), weights, strict=True):
+            _blas.gemm(rows[tap], weight, out=y, accumulate=True)
         return y
 
     def backward(self, tape: Tape, grad_output: ArrayLike, grad_state: State = None) -> Gradients:
@@ -239,7 +240,8 @@ class TDNN(OverTime):
         if self.causal:
             d_rows[longer.end()] = end
         d_weights = []
-        for tap, weight in zip(self._taps(longer), self._matrices(), strict=True):
+        weights = np.ascontiguousarray(self._parameters["weight"].transpose(2, 0, 1))  # (window, O, I)
+        for tap, weight in zip(self._taps(longer), weights, strict=True):
             if isinstance(tap, slice):
                 _blas.gemm(dy, weight, out=d_rows[tap], accumulate=True)
             else:  # each row once
@@ -269,10 +271,6 @@ class TDNN(OverTime):
     def _taps(self, longer: Longer) -> list[Rows]:
         """Return the rows that each tap sees, the earliest first."""
         return [longer.later(j * self.dilation) for j in range(self.window)]
-
-    def _matrices(self) -> Array:
-        """Return W (window, O, I), in the order of the taps."""
-        return np.ascontiguousarray(self._parameters["weight"].transpose(2, 0, 1))
 
     # ---- states ----
 
