@@ -6,20 +6,20 @@ Run: pytest benchmarks. One group for each case, so the table shows ratios withi
 import pytest
 
 from fastrnn.bench.cases import Case, quick
-from fastrnn.bench.contestants import Reference, entrants
+from fastrnn.bench.contestants import entrants, slow
 from fastrnn.bench.data import data
 from fastrnn.bench.equality import truth
 from fastrnn.bench.jobs import prepared
 
 ENTRIES = [(case, name) for case in quick(1) for name in entrants(case)]
-ENTRIES += [(case, Reference.name) for case in quick(1) if case.kind != "stream"]  # it has no call for a step
+ENTRIES += [(case, slow(case).name) for case in quick(1) if case.kind != "stream"]  # it has no call for a step
 
 
 @pytest.mark.parametrize(("case", "name"), ENTRIES, ids=lambda value: getattr(value, "name", value))
 def test_case(benchmark, case: Case, name: str) -> None:
     benchmark.group = case.name
-    if name == Reference.name:
-        benchmark.pedantic(Reference(case, data(case), 1).call)  # one round: it is slow
+    if name == slow(case).name:
+        benchmark.pedantic(slow(case)(case, data(case), 1).call)  # one round: it is slow
         return
     contestant = prepared(entrants(case)[name], case, 1, truth(case).arrays)
     if isinstance(contestant, str):

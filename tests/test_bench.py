@@ -3,13 +3,14 @@
 import math
 import time
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 
 from fastrnn import _kernels
 from fastrnn.bench import jobs, timing
-from fastrnn.bench.cases import CELLS, Case, full, quick
+from fastrnn.bench.cases import CELLS, KINDS, STACKED, Case, full, quick
 from fastrnn.bench.contestants import CONTESTANTS, PEERS, Reference, entrants
 from fastrnn.bench.data import data
 from fastrnn.bench.equality import difference, truth
@@ -23,9 +24,15 @@ SHAPES = [
     {"T": 40, "N": 8, "I": 8, "H": 8, "ragged": True},
     {"T": 40, "N": 3, "I": 8, "H": 8, "ragged": True, "layers": 2},
     {"T": 9, "N": 5, "I": 16, "H": 24, "dtype": "float64"},
+    {"T": 9, "N": 5, "I": 16, "H": 24, "bidirectional": True},
+    {"T": 10, "N": 4, "I": 6, "H": 8, "layers": 2, "bidirectional": True, "dtype": "float64"},
+    {"T": 40, "N": 8, "I": 8, "H": 8, "ragged": True, "bidirectional": True},
+    {"T": 40, "N": 3, "I": 8, "H": 8, "ragged": True, "layers": 2, "bidirectional": True},
 ]
 SMALL = [Case(cell, kind, **shape) for cell in CELLS for shape in SHAPES for kind in ("infer", "train")]
 SMALL += [Case(cell, "stream", 30, 1, 3, 8) for cell in CELLS]
+SMALL += [Case("tdnn", kind, T, 5, 4, 6) for T in (3, 9) for kind in ("infer", "train")]  # fewer steps than a window
+SMALL += [Case("lstm", "generate", 60, 1, 8, 16)]
 
 
 # ---- cases ----
@@ -33,20 +40,38 @@ SMALL += [Case(cell, "stream", 30, 1, 3, 8) for cell in CELLS]
 
 def test_the_full_list():
     names = [case.name for case in full()]
-    assert len(names) == len(set(names)) == 3 * (2 * 14 + 5) + 2 * 2
+    assert len(names) == len(set(names)) == 3 * (2 * 20 + 5) + 2 * 2 + 2 * 2 + 1
     for cell in CELLS:
         for kind in ("infer", "train"):
             assert f"{cell} {kind} (1000,1,8,8)" in names
             assert f"{cell} {kind} (629,32,128,128)" in names
             assert f"{cell} {kind} (25,32,1024,1024)" in names
             assert f"{cell} {kind} (200,32,256,256) ragged" in names
+            assert f"{cell} {kind} (200,32,256,256) bidirectional ragged" in names
+            for shape in ("(100,32,128,128)", "(1000,1,16,32)"):
+                assert {f"{cell} {kind} {shape} {more}" for more in ("bidirectional", "2 layers")} < set(names)
         assert f"{cell} stream (1,1,1,8)" in names
         assert f"{cell} stream (1,1,32,128)" in names
     assert [name for name in names if "1760" in name] == ["rnn infer (50,16,1760,1760)", "rnn train (50,16,1760,1760)"]
-    assert [name for name in names if "layers" in name] == [
+    assert [name for name in names if "128,256" in name] == [
         "lstm infer (100,32,128,256) 2 layers",
         "lstm train (100,32,128,256) 2 layers",
     ]
+    assert names[-5:] == [
+        "tdnn infer (100,32,128,128)",
+        "tdnn train (100,32,128,128)",
+        "tdnn infer (1000,1,16,32)",
+        "tdnn train (1000,1,16,32)",
+        "lstm generate (1000,1,64,128)",
+    ]
+
+
+def test_the_plain_cases_are_those_that_the_means_have_always_been_of():
+    plain = [case for case in full() if case.plain]
+    assert len(plain) == 3 * (2 * 14 + 5) + 2 * 2
+    assert {(case.cell, case.kind) for case in plain} == set(product(CELLS, KINDS))
+    assert [case.shape for case in plain if case.layers > 1] == [STACKED] * 2
+    assert not any(case.bidirectional for case in plain)
 
 
 def test_the_quick_list_is_part_of_the_full_one():
@@ -56,12 +81,12 @@ def test_the_quick_list_is_part_of_the_full_one():
     assert kinds == {(case.cell, case.kind) for case in everything}
 
 
-def test_every_case_is_run_in_double_precision_too():
+def test_every_plain_case_is_run_in_double_precision_too():
     planned = list(jobs.plan(1, short=False))
     single = {job.case for job in planned if job.work == "compare" and job.case.dtype == "float32"}
     double = {replace(job.case, dtype="float32") for job in planned if job.case.dtype == "float64"}
     assert single == set(full())
-    assert double == {case for case in single if case.kind != "stream"}
+    assert double == {case for case in single if case.plain and case.kind != "stream"}
 
 
 def test_lengths_are_between_a_twentieth_and_the_whole():
@@ -80,6 +105,15 @@ def test_operations_are_counted_as_on_paper():
     ragged = replace(case, ragged=True)
     assert ragged.flops == ragged.lengths.sum() * 2 * 4 * 7 * (5 + 7)
     assert case.intensity == case.flops / (4 * (4 * 7 * 5 + 10 * 4 * 7 * 7))
+    assert replace(case, bidirectional=True).flops == 2 * case.flops
+    both = replace(case, bidirectional=True, layers=2)
+    assert both.flops == 2 * case.flops + 2 * 10 * 3 * 2 * 4 * 7 * (14 + 7)
+    windows = Case("tdnn", "infer", 10, 3, 5, 7)
+    assert windows.flops == 10 * 3 * 2 * 5 * 5 * 7
+    assert windows.intensity == 10 * 3 * 2 / 4
+    drawn = Case("lstm", "generate", 10, 1, 5, 7)
+    assert drawn.flops == 10 * 2 * (4 * 7 * (5 + 7) + 7 * 80)
+    assert drawn.intensity == 2 / 4
 
 
 # ---- equal first ----
@@ -94,8 +128,9 @@ def test_all_that_are_installed_are_equal_to_the_reference(case):
             made.call()
 
 
-def test_each_row_of_a_ragged_reference_is_that_row_by_itself():
-    case = Case("lstm", "train", 12, 4, 3, 5, ragged=True, layers=2)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_each_row_of_a_ragged_reference_is_that_row_by_itself(bidirectional):
+    case = Case("lstm", "train", 12, 4, 3, 5, ragged=True, layers=2, bidirectional=bidirectional)
     given = data(case)
     together = truth(case).arrays
     for row, length in enumerate(given.lengths):
@@ -136,6 +171,26 @@ def test_what_is_not_a_number_is_wrong(broken):
     assert "x: expected shape" in difference(CASE, {"x": expected["x"][1:]}, expected)
 
 
+def test_who_enters_a_case():
+    assert set(entrants(CASE)) == {"fastrnn", "pytorch", "onnxruntime", "jax"}
+    assert set(entrants(replace(CASE, ragged=True))) == {*entrants(CASE), "pytorch padded"}
+    assert set(entrants(replace(CASE, ragged=True, bidirectional=True))) == set(entrants(CASE))
+    assert set(entrants(replace(CASE, kind="stream"))) == {*entrants(CASE), "onnxruntime bound"}
+    assert set(entrants(replace(CASE, kind="generate"))) == {"fastrnn", "pytorch"}
+    assert set(entrants(Case("tdnn", "infer", 9, 2, 3, 4))) == {"fastrnn", "pytorch"}
+
+
+def test_of_what_is_drawn_nothing_may_differ():
+    case = next(case for case in full() if case.kind == "generate")
+    ids = truth(case).arrays["ids"]
+    assert len(ids) == 50
+    assert len(set(ids.tolist())) > 10  # not one letter again and again, which would hide a state that is lost
+    other = ids.copy()
+    other[-1] += 1
+    assert difference(case, {"ids": ids}, {"ids": ids}) is None
+    assert difference(case, {"ids": other}, {"ids": ids}) == "ids: differs from the reference by 1"
+
+
 def test_a_contestant_that_raises_is_reported(monkeypatch):
     class Failing(CONTESTANTS["fastrnn"]):
         def arrays(self):
@@ -154,6 +209,31 @@ def test_who_is_not_installed_is_named(monkeypatch):
 
 
 # ---- times ----
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("kind", ["infer", "train"])
+def test_options_are_timed_beside_the_plain_layer(cell, kind):
+    found = jobs.options(Case(cell, kind, 5, 2, 3, 16), 1, 3)
+    dropped, jordan = {"recurrent dropout"} if kind == "train" else set(), {"jordan"} if cell == "rnn" else set()
+    assert set(found["seconds"]) == {"fastrnn", "bidirectional", "two layers", "zoneout"} | dropped | jordan
+    assert all(seconds > 0 for seconds in found["seconds"].values())
+
+
+def test_what_is_timed_is_what_it_is_called(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(jobs, "interleaved", lambda calls, _: seen.update(calls) or dict.fromkeys(calls, 1.0))
+    jobs.options(Case("rnn", "train", 5, 2, 3, 16), 1, 3)
+    layers = {name: call.__self__.layer for name, call in seen.items()}
+    assert {name for name, layer in layers.items() if getattr(layer, "random", False)} == {
+        "zoneout",
+        "recurrent dropout",
+    }
+    assert layers["zoneout"].zoneout == (0.1,)
+    assert layers["recurrent dropout"].recurrent_dropout == 0.2
+    assert layers["bidirectional"].bidirectional
+    assert layers["two layers"].num_layers == 2
+    assert [layers["jordan"].output_size(3), layers["jordan"].hidden_size] == [16, 16]
 
 
 def test_calls_are_interleaved_in_rotating_order(monkeypatch):

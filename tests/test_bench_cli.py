@@ -31,7 +31,7 @@ def test_a_run_prints_a_table_and_keeps_it(measured):
     assert found.complete
     assert [(r.work, r.case.name, r.threads) for r in found.results] == [("compare", "rnn stream (1,1,1,8)", 1)]
     assert found.results[0].ours > 0
-    for words in ("rnn stream (1,1,1,8)", "1 thread", "µs of a stream step", "geometric mean of all cases"):
+    for words in ("rnn stream (1,1,1,8)", "1 thread", "µs of a stream step", "geometric mean of all plain cases"):
         assert words in result.out
     assert "1/1" in result.err
     assert list(path.parent.iterdir()) == [path]
@@ -56,7 +56,10 @@ def test_a_file_is_drawn(measured, tmp_path, suffix):
     assert picture.stat().st_size > 10_000
     if suffix == "svg":
         text = picture.read_text()
-        assert all(f"<!-- {words} -->" in text for words in ("Roofline, 1 thread", "(1,1,1,8)", "rnn, inference"))
+        assert all(
+            f"<!-- {words} -->" in text
+            for words in ("Roofline, 1 thread", "(1,1,1,8)", "rnn, inference", "tdnn, training")
+        )
 
 
 @pytest.mark.parametrize("threads", [1, 2])

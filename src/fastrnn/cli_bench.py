@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from fastrnn.bench.cases import CELLS, KINDS
+from fastrnn.bench.cases import CELLS, KINDS, OTHERS
 from fastrnn.bench.jobs import Job, plan
 from fastrnn.bench.report import markdown, text
 from fastrnn.bench.results import Run
@@ -17,12 +17,17 @@ from fastrnn.bench.running import WorkerError, machine, run, usable_cpus
 from fastrnn.bench.timing import ROUNDS
 from fastrnn.serialization import write_whole
 
+CELL_NAMES = tuple(dict.fromkeys((*CELLS, *(cell for cell, _ in OTHERS))))
+KIND_NAMES = tuple(dict.fromkeys((*KINDS, *(kind for _, kind in OTHERS))))
+
 
 @click.command()
 @click.option("--quick", is_flag=True, help="Each regime once, in under three minutes.")
 @click.option("--threads", metavar="K[,K]...", help="Thread counts.  [default: 1,2, as far as there are CPUs]")
-@click.option("--cell", "cells", type=click.Choice(CELLS), multiple=True, help="This cell alone; may be repeated.")
-@click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="This kind of work alone; likewise.")
+@click.option("--cell", "cells", type=click.Choice(CELL_NAMES), multiple=True, help="This cell alone; may be repeated.")
+@click.option(
+    "--kind", "kinds", type=click.Choice(KIND_NAMES), multiple=True, help="This kind of work alone; likewise."
+)
 @click.option("--match", metavar="TEXT", default="", help="Cases alone whose names have this in them.")
 @click.option("--rounds", type=click.IntRange(3), default=ROUNDS, show_default=True, help="Of timing, for each case.")
 @click.option("--json", "json_file", metavar="FILE", help="Write what was found to this file.")

@@ -9,7 +9,11 @@ from numpy.typing import NDArray
 
 CELLS = ("rnn", "lstm", "gru")
 KINDS = ("infer", "train", "stream")
+# Every pair of cell and kind beyond these: a TDNN keeps no state, and a model of characters is an LSTM.
+OTHERS = (("tdnn", "infer"), ("tdnn", "train"), ("lstm", "generate"))
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+WINDOW = 5  # steps that a TDNN sees
+VOCABULARY = 80  # classes of the model that generates
 
 Shape = tuple[int, int, int, int]
 
@@ -28,12 +32,16 @@ DENSE: tuple[Shape, ...] = (
     (25, 32, 1024, 1024),
 )
 RAGGED: tuple[Shape, ...] = ((200, 32, 64, 64), (200, 32, 256, 256))
+STACKED: Shape = (100, 32, 128, 256)  # the two-layer LSTM among the plain cases
+EXTENDED: tuple[Shape, ...] = ((100, 32, 128, 128), (1000, 1, 16, 32))  # what comes to a plain layer is timed there
+GENERATED: Shape = (1000, 1, 64, 128)
 STREAMS: tuple[Shape, ...] = ((100, 1, 1, 8), (100, 1, 1, 16), (100, 1, 1, 32), (100, 1, 32, 64), (100, 1, 32, 128))
 
 # One shape for each regime of the targets, and where two threads are compared with one.
 QUICK: tuple[Shape, ...] = ((1000, 1, 16, 32), (100, 1, 32, 128), (25, 1, 512, 512), (100, 32, 64, 64))
 QUICK_LARGE: Shape = (25, 64, 512, 512)
 QUICK_STREAMS = STREAMS[2:]
+QUICK_EXTENDED: Shape = EXTENDED[1]  # whose plain case is in QUICK
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +50,18 @@ class Case:
 
     Attributes
     ----------
-    cell : {"rnn", "lstm", "gru"}
-        The Elman cell with tanh, the LSTM, and the GRU that resets after the product.
-    kind : {"infer", "train", "stream"}
-        Forward; forward and all gradients; one step a call. A stream's T is how many steps are compared.
+    cell : {"rnn", "lstm", "gru", "tdnn"}
+        The Elman cell with tanh, the LSTM, the GRU that resets after the product; a window over time with H outputs.
+    kind : {"infer", "train", "stream", "generate"}
+        Forward; forward and all gradients; one step a call, where T is how many steps are compared; T steps of a
+        model of characters that is fed what it draws.
     layers : int
         Layers, each fed by the one below.
     ragged : bool
         Whether sequences have lengths of their own, uniform in T/20…T.
     dtype : {"float32", "float64"}
+    bidirectional : bool
+        Whether each layer also runs from the last step to the first.
     """
 
     cell: str
@@ -62,6 +73,7 @@ class Case:
     layers: int = 1
     ragged: bool = False
     dtype: str = "float32"
+    bidirectional: bool = False
 
     @property
     def shape(self) -> Shape:
@@ -72,8 +84,15 @@ class Case:
     def name(self) -> str:
         """A name in words, unique among the cases."""
         words = [self.cell, self.kind, "({},{},{},{})".format(*self.shape)]
-        words += [f"{self.layers} layers"] * (self.layers > 1) + ["ragged"] * self.ragged
+        words += [f"{self.layers} layers"] * (self.layers > 1) + ["bidirectional"] * self.bidirectional
+        words += ["ragged"] * self.ragged
         return " ".join(words + [self.dtype] * (self.dtype != "float32"))
+
+    @property
+    def plain(self) -> bool:
+        """Whether it counts for what is asked of all cases together, as opposed to having targets of its own."""
+        stacked = self.layers > 1 and self.shape != STACKED
+        return not (self.bidirectional or stacked) and (self.cell, self.kind) not in OTHERS
 
     @property
     def lengths(self) -> NDArray[np.int64] | None:
@@ -92,24 +111,37 @@ class Case:
         return T * N if lengths is None else int(lengths.sum())
 
     @property
+    def directions(self) -> int:
+        """One or two."""
+        return 1 + self.bidirectional
+
+    @property
     def inputs(self) -> list[int]:
         """How many inputs each layer has."""
-        return [self.I] + [self.H] * (self.layers - 1)
+        return [self.I] + [self.directions * self.H] * (self.layers - 1)
 
     @property
     def flops(self) -> int:
         """Operations in the products of one call; the gradients need each product twice more."""
-        return self._forward_flops * (3 if self.kind == "train" else 1)
+        return 2 * self.row_steps * sum(self._weights) * (3 if self.kind == "train" else 1)
 
     @property
     def intensity(self) -> float:
         """Operations for each byte of weights that a forward call reads: the input's once, the others every step."""
-        read = sum(width + self.shape[0] * self.H for width in self.inputs)
-        return self._forward_flops / (GATES[self.cell] * self.H * read * np.dtype(self.dtype).itemsize)
+        once, every_step = self._weights
+        read = once + self.shape[0] * every_step
+        return 2 * self.row_steps * (once + every_step) / (read * np.dtype(self.dtype).itemsize)
 
     @property
-    def _forward_flops(self) -> int:
-        return self.row_steps * sum(2 * GATES[self.cell] * self.H * (width + self.H) for width in self.inputs)
+    def _weights(self) -> tuple[int, int]:
+        """How many weights multiply what is known before the first step, and how many wait for the step before."""
+        if self.cell == "tdnn":
+            return WINDOW * self.I * self.H, 0
+        units = self.directions * GATES[self.cell] * self.H
+        once, every_step = units * sum(self.inputs), units * self.H * self.layers
+        if self.kind == "generate":  # x is what the step before has drawn
+            return 0, once + every_step + self.H * VOCABULARY
+        return once, every_step
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields."""
@@ -126,10 +158,14 @@ def full() -> Iterator[Case]:
     for cell in CELLS:
         sequences: list[tuple[Shape, dict[str, Any]]] = [(shape, {}) for shape in DENSE]
         sequences += [((50, 16, 1760, 1760), {})] * (cell == "rnn")
-        sequences += [((100, 32, 128, 256), {"layers": 2})] * (cell == "lstm")
+        sequences += [(STACKED, {"layers": 2})] * (cell == "lstm")
         sequences += [(shape, {"ragged": True}) for shape in RAGGED]
+        sequences += [(shape, more) for shape in EXTENDED for more in ({"bidirectional": True}, {"layers": 2})]
+        sequences += [(shape, {"bidirectional": True, "ragged": True}) for shape in RAGGED]
         yield from (Case(cell, kind, *shape, **more) for shape, more in sequences for kind in ("infer", "train"))
         yield from (Case(cell, "stream", *shape) for shape in STREAMS)
+    yield from (Case("tdnn", kind, *shape) for shape in EXTENDED for kind in ("infer", "train"))
+    yield Case("lstm", "generate", *GENERATED)
 
 
 def quick(threads: int) -> Iterator[Case]:
@@ -140,3 +176,12 @@ def quick(threads: int) -> Iterator[Case]:
         if threads == 1:
             yield from (Case(cell, kind, *RAGGED[0], ragged=True) for kind in ("infer", "train"))
             yield from (Case(cell, "stream", *shape) for shape in QUICK_STREAMS)
+    if threads == 1:
+        extended: list[tuple[Shape, dict[str, Any]]] = [
+            (QUICK_EXTENDED, {"bidirectional": True}),
+            (QUICK_EXTENDED, {"layers": 2}),
+            (RAGGED[0], {"bidirectional": True, "ragged": True}),
+        ]
+        yield from (Case("lstm", kind, *shape, **more) for shape, more in extended for kind in ("infer", "train"))
+        yield from (Case("tdnn", kind, *QUICK_EXTENDED) for kind in ("infer", "train"))
+        yield Case("lstm", "generate", *GENERATED)

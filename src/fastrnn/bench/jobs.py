@@ -1,14 +1,15 @@
 """What a run is made of: jobs, each a kind of measurement on a case, and what each of them measures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from fastrnn.bench import memory
-from fastrnn.bench.cases import CELLS, Case, float64, full, quick
+from fastrnn.bench.cases import CELLS, EXTENDED, QUICK_EXTENDED, Case, float64, full, quick
 from fastrnn.bench.contestants import CONTESTANTS, Contestant, entrants
+from fastrnn.bench.contestants.ours import FastJordan, FastRNN
 from fastrnn.bench.data import data
 from fastrnn.bench.equality import difference, truth
 from fastrnn.bench.timing import interleaved
@@ -30,6 +31,7 @@ class Job:
 
 
 SUBNORMAL = 1e-41
+DROPOUT, ZONEOUT = 0.2, 0.1
 
 
 def compare(case: Case, threads: int, rounds: int) -> Found:
@@ -67,32 +69,38 @@ def prepared(contestant: type[Contestant], case: Case, threads: int, expected: A
     return f"WRONG: {wrong}" if wrong else made
 
 
-def _ours(case: Case, threads: int, **changes: Any) -> Contestant | None:
-    """Return fastrnn on a case with some of its data changed, or None if it can't run it."""
-    contestant = CONTESTANTS["fastrnn"]
-    return None if contestant.refuses(case) else contestant(case, data(case)._replace(**changes), threads)
-
-
-def _measured(runs: dict[str, Contestant | None], rounds: int, case: Case) -> Found:
-    ready = {name: run.call for name, run in runs.items() if run is not None}
-    if len(ready) < len(runs):
-        return {"seconds": {}, "reasons": {"fastrnn": CONTESTANTS["fastrnn"].refuses(case)}}
-    return {"seconds": interleaved(ready, rounds), "reasons": {}}
+def _measured(runs: Mapping[str, Contestant], rounds: int) -> Found:
+    return {"seconds": interleaved({name: run.call for name, run in runs.items()}, rounds), "reasons": {}}
 
 
 def padding(case: Case, threads: int, rounds: int) -> Found:
     """Time ragged rows, and as many rows that all have T steps; the latter's seconds scaled to the real steps."""
     dense = replace(case, ragged=False)
-    found = _measured({"fastrnn": _ours(case, threads), "dense": _ours(dense, threads)}, rounds, case)
-    if found["seconds"]:
-        found["seconds"]["dense"] *= case.row_steps / dense.row_steps
+    runs = {"fastrnn": FastRNN(case, data(case), threads), "dense": FastRNN(dense, data(dense), threads)}
+    found = _measured(runs, rounds)
+    found["seconds"]["dense"] *= case.row_steps / dense.row_steps
     return found
 
 
 def subnormals(case: Case, threads: int, rounds: int) -> Found:
     """Time training when the gradient that arrives is subnormal, and when it is not."""
-    tiny = np.full((case.T, case.N, case.H), SUBNORMAL, case.dtype)
-    return _measured({"fastrnn": _ours(case, threads, grad=tiny), "normal": _ours(case, threads)}, rounds, case)
+    given, tiny = data(case), np.full((case.T, case.N, case.H), SUBNORMAL, case.dtype)
+    runs = {"fastrnn": FastRNN(case, given._replace(grad=tiny), threads), "normal": FastRNN(case, given, threads)}
+    return _measured(runs, rounds)
+
+
+def options(case: Case, threads: int, rounds: int) -> Found:
+    """Time a plain layer, and the same with what can come to it; beside an Elman layer Jordan's network as well."""
+    given = data(case)
+    runs: dict[str, Contestant] = {"fastrnn": FastRNN(case, given, threads)}
+    for name, more in (("bidirectional", replace(case, bidirectional=True)), ("two layers", replace(case, layers=2))):
+        runs[name] = FastRNN(more, data(more), threads)
+    runs["zoneout"] = FastRNN(case, given, threads, zoneout=ZONEOUT)
+    if case.kind == "train":
+        runs["recurrent dropout"] = FastRNN(case, given, threads, recurrent_dropout=DROPOUT)
+    if case.cell == "rnn":
+        runs["jordan"] = FastJordan(case, given, threads)
+    return _measured(runs, rounds)
 
 
 def peak_memory(case: Case, threads: int, rounds: int) -> Found:  # noqa: ARG001 - one round is all there is
@@ -110,13 +118,21 @@ def peak_memory(case: Case, threads: int, rounds: int) -> Found:  # noqa: ARG001
     return {"bytes": grown, "reasons": reasons}
 
 
-WORK = {"compare": compare, "padding": padding, "subnormals": subnormals, "memory": peak_memory}
+WORK = {
+    "compare": compare,
+    "padding": padding,
+    "subnormals": subnormals,
+    "options": options,
+    "memory": peak_memory,
+}
 
 
 def plan(threads: int, *, short: bool) -> Iterator[Job]:
     """Yield the jobs of a run, full or short."""
     for case in quick(threads) if short else full():
         yield Job("compare", case)
+        if not case.plain:
+            continue
         if case.kind != "stream" and (not short or (case.T, case.N, case.H) == (100, 32, 64)):
             yield Job("compare", float64(case))
         if case.ragged:
@@ -125,3 +141,6 @@ def plan(threads: int, *, short: bool) -> Iterator[Job]:
         for cell in ("lstm",) if short else CELLS:
             yield Job("subnormals", Case(cell, "train", 100, 32, 128, 128))
             yield Job("memory", Case(cell, "train", 50, 64, 500, 500))
+        for cell in ("rnn", "lstm") if short else CELLS:
+            for shape in (QUICK_EXTENDED,) if short else EXTENDED:
+                yield from (Job("options", Case(cell, kind, *shape)) for kind in ("infer", "train"))

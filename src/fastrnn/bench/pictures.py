@@ -2,17 +2,20 @@
 
 import os
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
-from fastrnn.bench.cases import CELLS, KINDS
+from fastrnn.bench.cases import CELLS, KINDS, OTHERS
 from fastrnn.bench.contestants import PEERS
 from fastrnn.bench.results import Result, Run
 from fastrnn.plots import figure, write
 
-OTHERS = dict(zip(PEERS, "xX+PD", strict=True))
-COLOURS = dict(zip(CELLS, ("C0", "C1", "C2"), strict=True))
-MARKERS = dict(zip(KINDS, "os^", strict=True))
-TITLES = {"infer": "inference", "train": "training", "stream": "one step of a stream"}
+SIGNS = dict(zip(PEERS, "xX+PD", strict=True))
+COLOURS = {"rnn": "C0", "lstm": "C1", "gru": "C2", "tdnn": "C3"}
+MARKERS = {"infer": "o", "train": "s", "stream": "^", "generate": "*"}
+TITLES = {"infer": "inference", "train": "training", "stream": "one step of a stream", "generate": "generating"}
+PANELS = [*([(cell, kind) for cell in CELLS] for kind in KINDS), list(OTHERS)]  # three in each row
+HEIGHT = 4.4  # inches of a row
 
 
 def draw(run: Run, path: str | os.PathLike[str]) -> None:
@@ -25,8 +28,8 @@ def draw(run: Run, path: str | os.PathLike[str]) -> None:
         Its suffix chooses the format: png, svg, pdf.
     """
     counts = [k for k in run.threads() if run.chosen(threads=k)]
-    drawing = figure(figsize=(15, 4.4 * 3 + 5))
-    above, below = drawing.subfigures(2, 1, height_ratios=(3 * 4.4, 5))
+    drawing = figure(figsize=(15, HEIGHT * len(PANELS) + 5))
+    above, below = drawing.subfigures(2, 1, height_ratios=(HEIGHT * len(PANELS), 5))
     _ratios(above, run, counts)
     panels = below.subplots(1, max(1, len(counts)), squeeze=False, sharex=True, sharey=True)[0]
     for axes, threads in zip(panels, counts, strict=False):
@@ -40,12 +43,11 @@ def draw(run: Run, path: str | os.PathLike[str]) -> None:
 def _ratios(part: Any, run: Run, counts: Sequence[int]) -> None:
     """Draw a panel for each kind of work and cell: one place for each shape, the best peer's ratio in front."""
     part.suptitle("Time of each peer / time of fastrnn: above 1, fastrnn is ahead")
-    panels = part.subplots(len(KINDS), len(CELLS), squeeze=False, sharey="row")
-    for row, kind in zip(panels, KINDS, strict=True):
-        for axes, cell in zip(row, CELLS, strict=True):
-            results = [r for r in run.chosen() if (r.case.cell, r.case.kind) == (cell, kind)]
-            _panel(axes, results, counts)
-            axes.set_title(f"{cell}, {TITLES[kind]}", fontsize=10)
+    panels = part.subplots(len(PANELS), len(CELLS), squeeze=False, sharey="row")
+    for row, pairs in zip(panels, PANELS, strict=True):
+        for axes, pair in zip(row, pairs, strict=True):
+            _panel(axes, [r for r in run.chosen() if (r.case.cell, r.case.kind) == pair], counts)
+            axes.set_title(f"{pair[0]}, {TITLES[pair[1]]}", fontsize=10)
         row[0].set_ylabel("peer / fastrnn")
     handles = {label: line for axes in part.axes for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     if handles:
@@ -59,7 +61,7 @@ def _panel(axes: Any, results: Sequence[Result], counts: Sequence[int]) -> None:
         at = [places[_label(result)] + 0.15 * (2 * i - len(counts) + 1) for result in own]
         label = f"best peer, {threads} thread{'s' * (threads > 1)}" if own else None
         axes.plot(at, [result.ratio() for result in own], "o", color=f"C{i}", label=label, markersize=7, zorder=3)
-        for name, marker in OTHERS.items():
+        for name, marker in SIGNS.items():
             others = [(x, r.ratio(name)) for x, r in zip(at, own, strict=True) if name in r.values]
             label = name if others and i == 0 else None
             axes.plot(
@@ -93,17 +95,16 @@ def _label(result: Result) -> str:
 def _roofline(axes: Any, run: Run, threads: int) -> None:
     """Draw the rate of every case over how often a weight that was read is used, and the peak."""
     results = [result for result in run.chosen(threads=threads) if result.rate]
-    for cell in CELLS:
-        for kind in KINDS:
-            own = [result for result in results if (result.case.cell, result.case.kind) == (cell, kind)]
-            axes.plot(
-                [result.case.intensity for result in own],
-                [(result.rate or 0) / 1e9 for result in own],
-                MARKERS[kind],
-                color=COLOURS[cell],
-                label=f"{cell}, {TITLES[kind]}" if own else None,
-                alpha=0.8,
-            )
+    for cell, kind in chain.from_iterable(PANELS):
+        own = [result for result in results if (result.case.cell, result.case.kind) == (cell, kind)]
+        axes.plot(
+            [result.case.intensity for result in own],
+            [(result.rate or 0) / 1e9 for result in own],
+            MARKERS[kind],
+            color=COLOURS[cell],
+            label=f"{cell}, {TITLES[kind]}" if own else None,
+            alpha=0.8,
+        )
     peak = run.peak(threads, "float32")
     if peak:
         axes.axhline(peak / 1e9, color="0.3", label=f"peak of fused multiply-adds, {peak / 1e9:.0f} GFLOP/s")

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from fastrnn.bench.cases import CELLS, KINDS
+from fastrnn.bench.cases import CELLS, KINDS, Case
 from fastrnn.bench.contestants import CONTESTANTS
 from fastrnn.bench.judging import judge
 from fastrnn.bench.results import Result, Run, geometric_mean, ratios
@@ -73,21 +73,35 @@ def _title(run: Run, threads: int) -> str:
 
 
 def _means(run: Run, threads: int) -> Iterator[str]:
-    """Yield the geometric means of best peer / fastrnn, of everything and by cell and kind, and the worst case."""
+    """Yield geometric means of best peer / fastrnn, of the plain cases, by cell and kind and of others; the worst."""
     results = [result for result in run.chosen(threads=threads) if result.ratio() is not None]
     if not results:
         yield "best peer / fastrnn: nothing to compare"
         return
-    yield f"best peer / fastrnn, geometric mean of {len(results)} cases: {geometric_mean(ratios(results)):.2f}"
+    plain = [result for result in results if result.case.plain]
+    if plain:
+        yield f"best peer / fastrnn, geometric mean of {len(plain)} plain cases: {geometric_mean(ratios(plain)):.2f}"
     for cell in CELLS:
         parts = []
         for kind in KINDS:
-            own = [result for result in results if (result.case.cell, result.case.kind) == (cell, kind)]
+            own = [result for result in plain if (result.case.cell, result.case.kind) == (cell, kind)]
             parts += [f"{kind} {geometric_mean(ratios(own)):.2f}"] if own else []
         if parts:
             yield f"{cell}: {', '.join(parts)}"
+    others: dict[str, list[Result]] = {}
+    for result in results:
+        if not result.case.plain:
+            others.setdefault(_sort(result.case), []).append(result)
+    for name, own in others.items():
+        yield f"{name}: {geometric_mean(ratios(own)):.2f}"
     worst = min(results, key=lambda result: result.ratio() or math.inf)
     yield f"worst case: {worst.case.name}, {_number(worst.ratio())} (against {worst.best_peer})"
+
+
+def _sort(case: Case) -> str:
+    """Return which of the cases that are not plain a case belongs to: its name without the shape and the cell's own."""
+    words = case.name.split()
+    return " ".join(words[3:]) or " ".join(words[:2])
 
 
 def _others(run: Run) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What is asked of a run, as data: bounds on quantities of cases. `judging` holds a run to them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastrnn.bench.cases import CELLS, Case
@@ -49,6 +49,9 @@ class Target:
     threads: tuple[int, ...] = (1, 2)
 
 
+WITH_TORCH = ("pytorch",)
+
+
 # ---- quantities ----
 
 
@@ -78,6 +81,14 @@ def share(run: Run, result: Result) -> float | None:
     return run.share(result)
 
 
+def as_plain(run: Run, result: Result) -> float | None:
+    """Return PyTorch's time over ours, divided by the same of one layer in one direction."""
+    plain = replace(result.case, layers=1, bidirectional=False)
+    usual = [one.ratio("pytorch") for one in run.chosen(threads=result.threads) if one.case == plain]
+    ratio = result.ratio("pytorch")
+    return ratio / usual[0] if ratio and usual and usual[0] else None
+
+
 def microseconds(_: Run, result: Result) -> float | None:
     """Return our time."""
     return None if result.ours is None else result.ours * 1e6
@@ -86,9 +97,19 @@ def microseconds(_: Run, result: Result) -> float | None:
 # ---- cases ----
 
 
-def every(_: Case) -> bool:
-    """Accept all cases."""
-    return True
+def every(case: Case) -> bool:
+    """Accept all plain cases; what else there is has targets of its own."""
+    return case.plain
+
+
+def bidirectional(case: Case) -> bool:
+    """Accept dense bidirectional cases."""
+    return case.bidirectional and not case.ragged
+
+
+def stacked(case: Case) -> bool:
+    """Accept cases of two layers that have a plain one to be compared with."""
+    return case.layers == 2 and not case.plain
 
 
 def only(
@@ -98,10 +119,10 @@ def only(
     H: Sequence[int] = (1, 10**9),
     ragged: bool = False,
 ) -> Test:
-    """Return a test of cases; of N and H the smallest and the largest are given."""
+    """Return a test of plain cases; of N and H the smallest and the largest are given."""
 
     def test(case: Case) -> bool:
-        fits = N[0] <= case.N <= N[1] and H[0] <= case.H <= H[1]
+        fits = case.plain and N[0] <= case.N <= N[1] and H[0] <= case.H <= H[1]
         return fits and case.cell in cells and case.kind in kinds and case.ragged == ragged
 
     return test
@@ -127,17 +148,30 @@ def means(cell: str, infer: float, train: float) -> Iterator[Target]:
         yield Target(f"geometric mean, {cell}, {kind}", bound, lambda c, t=cases: any(f(c) for f in t), mean=True)  # type: ignore[misc]
 
 
+def beside_torch(text: str, bound: float, cases: Test, quantity: Quantity | None = None) -> Target:
+    """Return a target for a quantity, by default PyTorch's time over ours, that needs PyTorch alone."""
+    return Target(text, bound, cases, quantity or against("pytorch"), WITH_TORCH)
+
+
+def options() -> Iterator[Target]:
+    """Yield targets for what comes to a plain layer: our time over that without it."""
+    bounds = {"bidirectional": 2.1, "two layers": 2.1, "recurrent dropout": 1.15, "zoneout": 1.15, "jordan": 1.5}
+    cases = {"recurrent dropout": only(kinds=("train",)), "jordan": only(("rnn",))}
+    for name, bound in bounds.items():
+        text = "jordan over elman" if name == "jordan" else f"{name} over without"
+        yield Target(text, bound, cases.get(name, every), against(name), (), "options", at_least=False)
+
+
 # ---- targets ----
 
 ONE, MANY = (1, 1), (16, 10**9)
 SMALL, LARGE = (1, 256), (500, 10**9)
-WITH_TORCH = ("pytorch",)
 NEAR_THE_PEAK = only(("lstm",), ("infer",), (64, 64), (500, 512))
 
 TARGETS: tuple[Target, ...] = (
-    Target("geometric mean of all cases", 2.0, every, mean=True),
+    Target("geometric mean of all plain cases", 2.0, every, mean=True),
     *(target for cell in CELLS for target in means(cell, 1.8, 1.7)),
-    Target("any single case", 1.0, every),
+    Target("any single plain case", 1.0, every),
     *both("rnn, N=1, H<=32", 4, 5, cells=("rnn",), N=ONE, H=(1, 32)),
     *both("lstm and gru, N=1, H<=32", 3, 5, cells=("lstm", "gru"), N=ONE, H=(1, 32)),
     *both("rnn, N=1, H=128", 2, 2, cells=("rnn",), N=ONE, H=(128, 128)),
@@ -147,7 +181,13 @@ TARGETS: tuple[Target, ...] = (
     *both("lstm, N>=16, H>=500", 1.15, 1.12, cells=("lstm",), N=MANY, H=LARGE),
     *both("rnn and gru, N>=16, H<=256", 1.4, 1.5, cells=("rnn", "gru"), N=MANY, H=SMALL),
     *both("rnn and gru, N>=16, H>=500", 1.2, 1.2, cells=("rnn", "gru"), N=MANY, H=LARGE),
-    Target("ragged, against PyTorch packed", 4, only(ragged=True), against("pytorch"), WITH_TORCH),
+    beside_torch("ragged, against PyTorch packed", 4, only(ragged=True)),
+    beside_torch("ragged bidirectional, against PyTorch packed", 4, lambda case: case.bidirectional and case.ragged),
+    beside_torch("bidirectional, against PyTorch, over the plain case", 1, bidirectional, as_plain),
+    beside_torch("two layers, against PyTorch, over the plain case", 1, stacked, as_plain),
+    beside_torch("tdnn, against PyTorch's conv1d", 1.2, lambda case: case.cell == "tdnn"),
+    beside_torch("generating characters, against PyTorch", 10, lambda case: case.kind == "generate"),
+    *options(),
     streams(8, 32, 12),
     streams(64, 64, 8),
     streams(128, 128, 4),

@@ -35,6 +35,7 @@ class Contestant(ABC):
 
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
+    case: Case
 
     @abstractmethod
     def __init__(self, case: Case, given: Data, threads: int) -> None: ...
@@ -70,6 +71,29 @@ class Contestant(ABC):
             return version(cls.needs[0]) if cls.needs else None
         except PackageNotFoundError:
             return None
+
+
+class Slow(Contestant):
+    """NumPy, in float64: what it finds is what the others are compared with."""
+
+    name = "reference"
+
+    def call(self) -> Any:
+        """Run the case."""
+        return self.arrays()
+
+    def arrays(self) -> Mapping[str, Array]:
+        """Return what is compared."""
+        found, tape = self.forward()
+        return self.backward(tape) if self.case.kind == "train" else found
+
+    @abstractmethod
+    def forward(self) -> tuple[dict[str, Array], Any]:
+        """Return what is compared for inference, and a tape."""
+
+    @abstractmethod
+    def backward(self, tape: Any) -> dict[str, Array]:
+        """Return the gradients that are compared for training."""
 
 
 def states(arrays: Any, form: str) -> dict[str, Array]:

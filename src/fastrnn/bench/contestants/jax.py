@@ -8,7 +8,7 @@ import numpy as np
 
 from fastrnn.bench.cases import Case
 from fastrnn.bench.contestants.base import Array, Contestant, states
-from fastrnn.bench.data import PARAMETERS, Data
+from fastrnn.bench.data import PARAMETERS, Data, direction
 
 
 class JAX(Contestant):
@@ -57,11 +57,14 @@ class JAX(Contestant):
 
     def _forward(self, weights: Any, x: Any, state: Any) -> Any:
         """Return output and final state of the stack."""
-        np_, ends = self.jax.numpy, []
+        np_, ends, starts = self.jax.numpy, [], zip(*state, strict=True)
         for k in range(self.case.layers):
-            w = [weights[f"{name}_l{k}"] for name in PARAMETERS]
-            end, x = self._layer(w, x, tuple(part[k] for part in state))
-            ends.append(end)
+            outputs = []
+            for d in range(self.case.directions):
+                end, output = self._layer(direction(weights, k, d), x, next(starts), reverse=bool(d))
+                ends.append(end)
+                outputs.append(output)
+            x = np_.concatenate(outputs, axis=-1)
         return x, tuple(np_.stack(parts) for parts in zip(*ends, strict=True))
 
     def _train(self, weights: Any, x: Any, state: Any, grad: Any) -> Any:
@@ -69,8 +72,9 @@ class JAX(Contestant):
         _, pull = self.jax.vjp(lambda *given: self._forward(*given)[0], weights, x, state)
         return pull(grad)
 
-    def _layer(self, w: Any, x: Any, state: Any) -> Any:
-        w_ih, w_hh, b_ih, b_hh = w
+    def _layer(self, w: Any, x: Any, state: Any, *, reverse: bool) -> Any:
+        """Return final state and output of one direction."""
+        w_ih, w_hh, b_ih, b_hh = (w[name] for name in PARAMETERS)
         z = x @ w_ih.T + b_ih
 
         def step(state: Any, given: Any) -> Any:
@@ -80,7 +84,7 @@ class JAX(Contestant):
                 new = tuple(self.jax.numpy.where(running[:, None], *pair) for pair in zip(new, state, strict=True))
             return new, new[0]
 
-        return self.jax.lax.scan(step, state, (z, self.running[: len(x)]))
+        return self.jax.lax.scan(step, state, (z, self.running[: len(x)]), reverse=reverse)
 
 
 def _rnn(jax: Any, z: Any, r: Any, state: Any) -> Any:  # noqa: ARG001

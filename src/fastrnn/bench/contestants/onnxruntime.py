@@ -8,7 +8,7 @@ import numpy as np
 
 from fastrnn.bench.cases import Case
 from fastrnn.bench.contestants.base import Array, Contestant, states
-from fastrnn.bench.data import Data
+from fastrnn.bench.data import Data, direction
 
 ORDER = {"rnn": [0], "lstm": [0, 3, 1, 2], "gru": [1, 0, 2]}  # PyTorch's i f g o as i o f c; r z n as z r n
 
@@ -23,7 +23,7 @@ class ONNXRuntime(Contestant):
         self.case = case
         self.session = _session(_graph(case, given), threads)
         self.names = [output.name for output in self.session.get_outputs()]
-        self.given, self.feeds = given, {"x": given.x, **_start(given)}
+        self.given, self.feeds = given, {"x": given.x, **_start(case, given)}
         if given.lengths is not None:
             self.feeds["lengths"] = given.lengths.astype(np.int32)
         if case.kind == "stream":
@@ -59,7 +59,8 @@ class ONNXRuntime(Contestant):
             np.concatenate([found[f"{part}_n_l{k}"] for k in range(self.case.layers)])
             for part in "hc"[: len(self.given.state)]
         ]
-        return {"output": found["output"][:, 0], **states(ends, "{}_n")}
+        output = found["output"].swapaxes(1, 2).reshape(self.case.T, self.case.N, -1)
+        return {"output": output, **states(ends, "{}_n")}
 
 
 class ONNXRuntimeBound(ONNXRuntime):
@@ -112,53 +113,67 @@ def _session(model: Any, threads: int) -> Any:
     return runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def _start(given: Data) -> dict[str, Array]:
-    """Return the initial states by the names of the graph's inputs, one layer each."""
-    layers = range(len(given.state[0]))
+def _start(case: Case, given: Data) -> dict[str, Array]:
+    """Return the initial states by the names of the graph's inputs, (D, N, H) for each layer."""
     return {
-        f"{part}_0_l{k}": np.ascontiguousarray(array[k : k + 1])
+        f"{part}_0_l{k}": np.ascontiguousarray(array[k * case.directions : (k + 1) * case.directions])
         for part, array in zip("hc", given.state, strict=False)
-        for k in layers
+        for k in range(case.layers)
     }
 
 
 def _graph(case: Case, given: Data) -> Any:
-    """Return the model: a node for each layer, and between them one that drops the axis of directions."""
+    """Return the model: a node for each layer, and between them those that lay its directions side by side."""
     onnx: Any = import_module("onnx")
     helper, single = onnx.helper, onnx.TensorProto.FLOAT
-    parts, weights, nodes = "hc"[: len(given.state)], [], []
-    extra = {"linear_before_reset": 1} if case.cell == "gru" else {}
+    parts, D, T = "hc"[: len(given.state)], case.directions, case.shape[0]
+    weights = {"axis": np.array([1]), "side by side": np.array([0, 0, -1])}
+    nodes = []
+    options: dict[str, Any] = {"linear_before_reset": 1} if case.cell == "gru" else {}
+    options |= {"direction": "bidirectional"} if D > 1 else {}
     x, lengths = "x", "lengths" if case.ragged else ""
     for k in range(case.layers):
         arrays = {f"{name}{k}": array for name, array in _weights(case, given, k).items()}
-        weights += [onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()]
+        weights |= arrays
         last = k == case.layers - 1
         y = "output" if last else f"y{k}"
         inputs = [x, *arrays, lengths, *(f"{part}_0_l{k}" for part in parts)]
         outputs = [y, *(f"{part}_n_l{k}" for part in parts)]
-        nodes.append(helper.make_node(case.cell.upper(), inputs, outputs, hidden_size=case.H, **extra))
+        nodes.append(helper.make_node(case.cell.upper(), inputs, outputs, hidden_size=case.H, **options))
         if not last:
-            nodes.append(helper.make_node("Squeeze", [y, "axis"], [f"x{k + 1}"]))
             x = f"x{k + 1}"
-    weights.append(onnx.numpy_helper.from_array(np.array([1]), "axis"))
-    ends = [(f"{part}_{{}}_l{k}", [1, case.N, case.H]) for k in range(case.layers) for part in parts]
-    T = case.shape[0]
+            nodes += _side_by_side(helper, D, y, x)
+    ends = [(f"{part}_{{}}_l{k}", [D, case.N, case.H]) for k in range(case.layers) for part in parts]
     takes = [helper.make_tensor_value_info("x", single, [T, case.N, case.I])]
     takes += [helper.make_tensor_value_info(name.format(0), single, shape) for name, shape in ends]
     takes += [helper.make_tensor_value_info("lengths", onnx.TensorProto.INT32, [case.N])] * case.ragged
-    gives = [helper.make_tensor_value_info("output", single, [T, 1, case.N, case.H])]
+    gives = [helper.make_tensor_value_info("output", single, [T, D, case.N, case.H])]
     gives += [helper.make_tensor_value_info(name.format("n"), single, shape) for name, shape in ends]
-    graph = helper.make_graph(nodes, case.cell, takes, gives, weights)
+    constants = [onnx.numpy_helper.from_array(array, name) for name, array in weights.items()]
+    graph = helper.make_graph(nodes, case.cell, takes, gives, constants)
     return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
 
 
-def _weights(case: Case, given: Data, k: int) -> dict[str, Array]:
-    """Return one layer's weights, gates in ONNX's order and both biases in one array."""
+def _side_by_side(helper: Any, D: int, y: str, x: str) -> list[Any]:
+    """Return the nodes that turn y (T, D, N, H) into x (T, N, D·H)."""
+    if D == 1:
+        return [helper.make_node("Squeeze", [y, "axis"], [x])]
+    rows = f"{y} by rows"
+    return [
+        helper.make_node("Transpose", [y], [rows], perm=[0, 2, 1, 3]),
+        helper.make_node("Reshape", [rows, "side by side"], [x]),
+    ]
 
-    def ordered(name: str) -> Array:
-        array = given.weights[f"{name}_l{k}"]
+
+def _weights(case: Case, given: Data, k: int) -> dict[str, Array]:
+    """Return one layer's weights, (D, ·, ·), gates in ONNX's order and both biases in one array (D, 2·G·H)."""
+
+    def ordered(array: Array) -> Array:
         gates = array.reshape(-1, case.H, *array.shape[1:])
         return gates[ORDER[case.cell]].reshape(array.shape)
 
-    bias = np.concatenate([ordered("bias_ih"), ordered("bias_hh")])
-    return {"W": ordered("weight_ih")[None], "R": ordered("weight_hh")[None], "B": bias[None]}
+    found = []
+    for d in range(case.directions):
+        w_ih, w_hh, b_ih, b_hh = map(ordered, direction(given.weights, k, d).values())
+        found.append((w_ih, w_hh, np.concatenate([b_ih, b_hh])))
+    return {name: np.stack(arrays) for name, arrays in zip("WRB", zip(*found, strict=True), strict=True)}

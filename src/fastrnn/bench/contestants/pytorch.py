@@ -25,7 +25,8 @@ class PyTorch(Contestant):
         self.case = case
         tensor, train = self.torch.from_numpy, case.kind == "train"
         layer_type = getattr(self.torch.nn, case.cell.upper())
-        self.layer = layer_type(case.I, case.H, case.layers, dtype=getattr(self.torch, case.dtype))
+        options = {"bidirectional": case.bidirectional, "dtype": getattr(self.torch, case.dtype)}
+        self.layer = layer_type(case.I, case.H, case.layers, **options)
         self.layer.load_state_dict({name: tensor(array) for name, array in given.weights.items()})
         self.x = tensor(given.x).requires_grad_(train)
         self.parts = [tensor(part).requires_grad_(train) for part in given.state]
