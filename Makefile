@@ -28,8 +28,9 @@ mutate:  ## break the kernels and layers on purpose; every mutant must fail the 
 bench:
 	$(PYTHON) -m pytest benchmarks
 
-accept:  ## all that a release must pass: CI, every word and seed, every mutation (about 20 minutes)
+accept:  ## all that a release must pass: CI, every option, word and seed, every mutation (about 30 minutes)
 	.ci/run
+	$(PYTHON) -m pytest -m exhaustive
 	$(PYTHON) tools/accept.py
 	$(PYTHON) tools/mutate.py
 

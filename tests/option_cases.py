@@ -6,11 +6,11 @@ from fastrnn import _kernels
 from kernel_cases import DTYPES, Shape
 
 # On both sides of the choices in csrc/plan.h: one row in more than one chunk, few rows, hoisted, fused, rows shared
-# out, weights on both sides of 512 KiB; and rings of 512 rows that are filled twice, hoisted and not.
+# out, weights on both sides of 512 KiB; and rings of 512 rows that are filled twice, hoisted and not, ragged too.
 SHAPES = tuple(
     Shape(*shape)
     for shape in [
-        (37, 1, 2, 5), (5, 2, 3, 17), (13, 5, 3, 9), (4, 9, 5, 33), (6, 18, 4, 21), (130, 4, 2, 3), (40, 17, 2, 3),
+        (37, 1, 2, 5), (5, 2, 3, 17), (13, 5, 3, 9), (4, 9, 5, 33), (6, 18, 4, 21), (240, 5, 2, 3), (80, 17, 2, 3),
         (2, 17, 2, 190),
     ]
 )  # fmt: skip

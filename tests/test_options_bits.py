@@ -34,7 +34,7 @@ from layer_table import like, randomise, recurrent, same_bits
 each_kernel = pytest.mark.parametrize(("cell", "isa", "dtype"), list(product(_kernels.CELLS, _kernels.ISAS, DTYPES)))
 
 # One row; hoisted; by units; by rows; a ring that is filled twice.
-SHAPES = [Shape(9, 1, 3, 40), Shape(37, 5, 3, 9), Shape(6, 15, 5, 33), Shape(4, 37, 9, 21), Shape(40, 17, 2, 5)]
+SHAPES = [Shape(9, 1, 3, 40), Shape(37, 5, 3, 9), Shape(6, 15, 5, 33), Shape(4, 37, 9, 21), Shape(70, 17, 2, 5)]
 EVERYTHING = [Options(reverse, True, "drawn", "bounds") for reverse in (False, True)]
 
 

@@ -204,9 +204,8 @@ def test_the_reference_equals_torch_and_ragged_batches_do(cell, layers, sizes, b
             expect_like_torch(case, arrays, "float64")
 
 
-@pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
-@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize(("layers", "bias"), [(1, True), (2, True), (2, False)])
 @pytest.mark.parametrize("cell", ["rnn_tanh", "rnn_relu", "lstm", "gru"])
 @pytest.mark.usefixtures("torch")
 def test_both_directions_equal_torch(cell, layers, sizes, bias):
