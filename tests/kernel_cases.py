@@ -185,7 +185,7 @@ def running(a):
 
 def counts_of(a):
     """Return how many rows each step has, or None where the batch is dense."""
-    return running(a).sum(1) if a["ragged"] else None
+    return running(a).sum(1) if a.get("ragged", a["lengths"].min() < len(a["x"])) else None
 
 
 def pack(a, array, first=0):

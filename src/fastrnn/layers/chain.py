@@ -1,4 +1,4 @@
-"""The axes of a chain of layers: where there is time, and how a batch gets in and out.
+"""What a chain of layers is, and its axes: where there is time, and how a batch gets in and out.
 
 Outside, samples come first; inside, time does. A ragged batch goes through the chain as packed rows (S, F), so that
 layers that do not mix over time never see padding. T steps, N sequences, S rows of all their steps, F features.
@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, TypeGuard
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn._validation import as_shape, expect_features
-from fastrnn.layers.base import Array, Layer
+from fastrnn._validation import as_shape, expect_features, shown
+from fastrnn.layers.axes import OverTime
+from fastrnn.layers.base import Array, Layer, input_features
 from fastrnn.layers.ragged import Ragged, lengths_of_one, packing
 
 
@@ -160,3 +161,46 @@ def _timed(layers: Sequence[Layer]) -> list[bool]:
             raise ValueError(f"layers: at position {i} {layer!r} takes sequences, but what it gets has no axis of time")
         timed.append(layer.repeats or (timed[-1] and not layer.pools))
     return timed
+
+
+# ---- which layers make a chain ----
+
+
+def common_dtype(layers: Sequence[Layer]) -> np.dtype[Any]:
+    """Return the dtype of layers that can stand in a chain.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is none, one is no layer or takes samples first by itself, there twice, or of another dtype.
+    """
+    if not layers:
+        raise ValueError("layers: expected at least one layer, got none")
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layers: expected a Layer at position {i}, got {shown(layer)}")
+        if isinstance(layer, OverTime) and layer.batch_first:
+            raise ValueError(f"layers: {layer!r} at position {i} has batch_first=True; leave it out here")
+    owners = [layer for layer in layers if layer.parameters()]
+    if len(set(map(id, owners))) < len(owners):
+        raise ValueError("layers: got one layer twice; two places can't share parameters")
+    dtypes = {layer.dtype for layer in layers if layer.dtype is not None} or {np.dtype(np.float32)}
+    if len(dtypes) > 1:
+        raise ValueError(f"layers: expected one dtype, got {', '.join(sorted(d.name for d in dtypes))}")
+    return dtypes.pop()
+
+
+def sizes_of(layers: Sequence[Layer]) -> list[int]:
+    """Return the features before and after each layer; raise ValueError if they do not fit together."""
+    first = next((size for layer in layers if (size := input_features(layer)) is not None), None)
+    if first is None:
+        raise ValueError("layers: expected at least one layer with parameters, to tell the number of features")
+    sizes = [first]
+    for i, layer in enumerate(layers):
+        if i and layer.takes_ids:
+            raise ValueError(f"layers: {layer!r} at position {i} takes ids; it has to be the first")
+        try:
+            sizes.append(layer.output_size(sizes[-1]))
+        except ValueError as error:
+            raise ValueError(f"layers: at position {i} {error}") from None
+    return sizes

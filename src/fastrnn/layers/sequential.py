@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._validation import Seed, as_generator, as_ids, as_real, expect_shape, positive_int, shown
-from fastrnn.layers.axes import OverTime
-from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, input_features, read_only
-from fastrnn.layers.chain import Axes, Packed, is_list
+from fastrnn._validation import Seed, as_generator, as_ids, as_real, expect_shape, positive_int
+from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
+from fastrnn.layers.chain import Axes, Packed, common_dtype, is_list, sizes_of
 from fastrnn.layers.generation import generate
 from fastrnn.layers.model import Model
+from fastrnn.layers.recurrent import Recurrent
 from fastrnn.layers.stream import ModelStream
 from fastrnn.layers.summary import summary
 
@@ -51,43 +51,16 @@ class Sequential(Model):
     recycles = True
 
     def __init__(self, *layers: Layer) -> None:
-        if not layers:
-            raise ValueError("layers: expected at least one layer, got none")
         for i, layer in enumerate(layers):
-            if not isinstance(layer, Layer):
-                raise TypeError(f"layers: expected a Layer at position {i}, got {shown(layer)}")
             if isinstance(layer, Sequential):
                 raise TypeError(f"layers: got a Sequential at position {i}; pass its layers instead: *model.layers")
-            if isinstance(layer, OverTime) and layer.batch_first:
-                raise ValueError(f"layers: {layer!r} at position {i} has batch_first=True; leave it out here")
-        owners = [layer for layer in layers if layer.parameters()]
-        if len(set(map(id, owners))) < len(owners):
-            raise ValueError("layers: got one layer twice; two places can't share parameters")
-        dtypes = {layer.dtype for layer in layers if layer.dtype is not None} or {np.dtype(np.float32)}
-        if len(dtypes) > 1:
-            raise ValueError(f"layers: expected one dtype, got {', '.join(sorted(d.name for d in dtypes))}")
+        self.dtype = common_dtype(layers)
         self.layers = layers
-        self.dtype = dtypes.pop()
         self.takes_ids = layers[0].takes_ids
-        self.sizes = self._chain_sizes()
+        self.sizes = sizes_of(layers)
         self._axes = Axes(layers, self.sizes[0])
         self.timed = self._axes.timed
         self.recurrent = any(self.timed)
-
-    def _chain_sizes(self) -> list[int]:
-        """Return the features before and after each layer; refuse layers that do not fit together."""
-        first = next((size for layer in self.layers if (size := input_features(layer)) is not None), None)
-        if first is None:
-            raise ValueError("layers: expected at least one layer with parameters, to tell the number of features")
-        sizes = [first]
-        for i, layer in enumerate(self.layers):
-            if i and layer.takes_ids:
-                raise ValueError(f"layers: {layer!r} at position {i} takes ids; it has to be the first")
-            try:
-                sizes.append(layer.output_size(sizes[-1]))
-            except ValueError as error:
-                raise ValueError(f"layers: at position {i} {error}") from None
-        return sizes
 
     # ---- the protocol ----
 
@@ -194,7 +167,15 @@ class Sequential(Model):
             ends.append(end)
         return x, tuple(ends)
 
-    def backward(self, tape: Tape, grad_output: ArrayLike, grad_state: State = None) -> Gradients:
+    def backward(
+        self,
+        tape: Tape,
+        grad_output: ArrayLike,
+        grad_state: State = None,
+        *,
+        clip_state: float | None = None,
+        norms: bool = False,
+    ) -> Gradients:
         """Backpropagate through all layers, last to first.
 
         Parameters
@@ -205,11 +186,15 @@ class Sequential(Model):
             dE/d(output), shaped like the output; beyond a sequence's length it is not read.
         grad_state : tuple, optional
             dE/d(final states), one for each layer.
+        clip_state, norms
+            For `RNN`, `LSTM` and `GRU` layers: see `Recurrent.backward`.
 
         Returns
         -------
         Gradients
-            dE/dx, None if x is ids, and zero beyond a sequence's length; dE/d(initial states), dE/d(parameters).
+            dE/dx, None if x is ids, and zero beyond a sequence's length; dE/d(initial states), dE/d(parameters). With
+            ``norms``, ``state_norms`` has the layer's index in front of the state's name, ``0.h``, and samples before
+            steps: (L·D, N, T) or (L·D, T).
         """
         tapes, shape, packed = self._open(tape)
         dy = as_real("grad_output", grad_output, self.dtype)
@@ -217,16 +202,48 @@ class Sequential(Model):
         dx: Array | None = self._axes.enter_back(dy, packed)
         grad_states: list[State] = list(self._states(grad_state))
         grads: dict[str, Array] = {}
+        flow: dict[str, Array] | None = {} if norms else None
+        watching = {"clip_state": clip_state, "norms": norms} if norms or clip_state is not None else {}
         for i in reversed(range(len(self.layers))):
+            options = watching if isinstance(self.layers[i], Recurrent) else {}
             if self._axes.gives_padded(i, packed):
                 dx = packed.batch.unpack(dx)
-            gradients = self.layers[i].backward(tapes[i], dx, grad_states[i])  # type: ignore[arg-type]
+            gradients = self.layers[i].backward(tapes[i], dx, grad_states[i], **options)  # type: ignore[arg-type]
             dx, grad_states[i] = gradients.x, gradients.state
             if self._axes.takes_padded(i, packed):
                 dx = packed.batch.pack(dx)
             grads |= self.named(str(i), gradients.parameters)
+            if flow is not None and gradients.state_norms is not None:
+                flow |= {f"{i}.{name}": _samples_first(array, 3) for name, array in gradients.state_norms.items()}
         ordered = {name: grads[name] for name in self.parameters()}
-        return Gradients(self._axes.leave_back(dx, packed), tuple(grad_states), ordered)
+        return Gradients(self._axes.leave_back(dx, packed), tuple(grad_states), ordered, flow)
+
+    def trace(self, x: ArrayLike, state: State = None, *, lengths: ArrayLike | None = None) -> dict[str, Array]:
+        """Return gates and states of all `RNN`, `LSTM` and `GRU` layers at every step, as a call computes them.
+
+        Parameters
+        ----------
+        x, state, lengths
+            As for `forward`.
+
+        Returns
+        -------
+        dict of ndarray
+            By the layer's index and the name of what it is, ``0.h``: (L·D, N, T, H), or (L·D, T, H) of one sequence;
+            zero beyond a sequence's length. See `Recurrent.trace`.
+        """
+        found: dict[str, Array] = {}
+
+        def step(i: int, x: Array, start: State, options: dict[str, Any]) -> tuple[Array, State]:
+            layer = self.layers[i]
+            if isinstance(layer, Recurrent):
+                traced = layer.trace(x, start, **options)
+                found.update({f"{i}.{name}": _samples_first(array, 4) for name, array in traced.items()})
+            return layer.forward(x, start, **options)
+
+        array, packed = self._axes.enter(self._cast(x), lengths)
+        self._run(array, packed, state, step)
+        return found
 
     def _states(self, state: State) -> Sequence[State]:
         if state is None:
@@ -335,3 +352,8 @@ class Sequential(Model):
     def summary(self) -> str:
         """Return a table: layers, output shapes, parameters, multiplications by weights a step."""
         return summary(self.layers, self.sizes[1:], self.timed[1:])
+
+
+def _samples_first(array: Array, axes: int) -> Array:
+    """Return (L·D, N, T, …) of (L·D, T, N, …), or what has no samples as it is."""
+    return array.swapaxes(1, 2) if array.ndim == axes else array
