@@ -81,11 +81,14 @@ def extensions() -> list[Extension]:
         "extra_link_args": ["-pthread", *SANITIZERS],
     }
     have = [(f"FR_HAVE_{isa.upper()}", "1") for isa in isas() if isa != "base"]
-    sources = ["src/fastrnn/_kernels.pyx", "csrc/dispatch.c", "csrc/fingerprint.c", "csrc/pool.c"]
+    sources = ["src/fastrnn/_kernels.pyx", "csrc/dispatch.c", "csrc/pool.c"]
+    elementwise = ["src/fastrnn/_elementwise.pyx", "csrc/fingerprint.c"]
     return [
         Extension("fastrnn._blas", ["src/fastrnn/_blas.pyx"], **common),
         Extension("fastrnn._memory", ["src/fastrnn/_memory.pyx"], **common),
         Extension("fastrnn._kernels", sources, define_macros=have, **common),
+        Extension("fastrnn._rows", ["src/fastrnn/_rows.pyx"], **common),
+        Extension("fastrnn._elementwise", elementwise, **common),
         Extension("fastrnn._streams", ["src/fastrnn/_streams.pyx"], **common),
         Extension("fastrnn._jordan", ["src/fastrnn/_jordan.pyx"], **common),
         Extension("fastrnn._sampling", ["src/fastrnn/_sampling.pyx"], **common),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastrnn import _kernels
+from fastrnn import _elementwise, _kernels
 
 GOLDEN = np.load(Path(__file__).with_name("golden") / "activations.npz")
 DTYPES = ("float32", "float64")
@@ -18,7 +18,7 @@ each_kernel = pytest.mark.parametrize(("isa", "dtype"), list(product(_kernels.IS
 
 def apply(function, x, isa):
     out = np.full_like(x, -7)
-    _kernels.apply(function, x, out, isa=isa)
+    _elementwise.apply(function, x, out, isa=isa)
     return out
 
 
@@ -152,18 +152,18 @@ def test_relu_is_exact(isa, dtype):
     np.testing.assert_array_equal(apply("relu", x, isa), np.maximum(x, 0))
 
 
-@pytest.mark.parametrize("function", _kernels.FUNCTIONS)
+@pytest.mark.parametrize("function", _elementwise.FUNCTIONS)
 @each_kernel
 def test_any_length_in_place_and_nothing_beyond_it(isa, dtype, function):
     x = np.random.default_rng(0).standard_normal(70).astype(dtype)
     whole = apply(function, x, isa)
     for n in range(len(x) + 1):
         out = np.full(len(x) + 1, 9, dtype)
-        _kernels.apply(function, x[:n], out[:n], isa=isa)
+        _elementwise.apply(function, x[:n], out[:n], isa=isa)
         np.testing.assert_array_equal(out[:n], whole[:n])
         np.testing.assert_array_equal(out[n:], 9)
         in_place = x.copy()
-        _kernels.apply(function, in_place[:n], in_place[:n], isa=isa)
+        _elementwise.apply(function, in_place[:n], in_place[:n], isa=isa)
         np.testing.assert_array_equal(in_place[:n], whole[:n])
         np.testing.assert_array_equal(in_place[n:], x[n:])
     matrix = x.reshape(7, 10)

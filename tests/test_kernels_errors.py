@@ -5,7 +5,7 @@ import mmap
 import numpy as np
 import pytest
 
-from fastrnn import _kernels
+from fastrnn import _elementwise, _kernels
 from kernel_cases import WEIGHTS, Shape, cast, problem
 
 SHAPE = Shape(5, 3, 4, 6)
@@ -211,17 +211,17 @@ def test_unknown_cells_isas_and_functions_are_named():
     with pytest.raises(ValueError, match=r"^isa: expected one of base.*, got 'sse9'"):
         forward("rnn_tanh", a, isa="sse9")
     with pytest.raises(ValueError, match=r"^function: expected one of exp, .*, got 'sin'"):
-        _kernels.apply("sin", x, x)
+        _elementwise.apply("sin", x, x)
 
 
 def test_apply_refuses_outputs_that_do_not_fit():
     x = np.zeros(3, np.float32)
     with pytest.raises(ValueError, match=r"^out: expected shape \(3,\), got \(4,\)"):
-        _kernels.apply("exp", x, np.zeros(4, np.float32))
+        _elementwise.apply("exp", x, np.zeros(4, np.float32))
     with pytest.raises(TypeError, match=r"^out: expected float32, got float64"):
-        _kernels.apply("exp", x, np.zeros(3))
+        _elementwise.apply("exp", x, np.zeros(3))
     with pytest.raises(TypeError, match=r"^x: expected float32, got int32"):
-        _kernels.apply("exp", np.zeros(3, np.int32), x)
+        _elementwise.apply("exp", np.zeros(3, np.int32), x)
     x.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
-        _kernels.apply("exp", np.zeros(3, np.float32), x)
+        _elementwise.apply("exp", np.zeros(3, np.float32), x)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastrnn import _kernels, reference
+from fastrnn import _elementwise, _kernels, reference
 
 DTYPES = ("float32", "float64")
 
@@ -11,7 +11,7 @@ DTYPES = ("float32", "float64")
 def kept(seed, rows, columns, rate, dtype="float32", isa=None):
     """Return the mask, True where kept."""
     out = np.empty((rows, columns), dtype)
-    _kernels.drop(np.ones((rows, columns), dtype), out, rate, seed, isa=isa)
+    _elementwise.drop(np.ones((rows, columns), dtype), out, rate, seed, isa=isa)
     return out != 0
 
 
@@ -28,18 +28,18 @@ def test_every_kernel_makes_the_mask_of_the_reference(columns, seed, dtype, isa)
 def test_what_is_kept_is_scaled_and_nothing_else_is_written(dtype, isa):
     x = np.random.default_rng(0).standard_normal((4, 19)).astype(dtype)
     around = np.full((6, 19), 7, dtype)
-    _kernels.drop(x, around[1:5], 0.25, 3, isa=isa)
+    _elementwise.drop(x, around[1:5], 0.25, 3, isa=isa)
     mask = kept(3, 4, 19, 0.25)
     np.testing.assert_array_equal(around[1:5], np.where(mask, x * x.dtype.type(1 / 0.75), 0))
     assert (around[[0, 5]] == 7).all()
-    _kernels.drop(x, x, 0, 3, isa=isa)  # in place, and nothing dropped
+    _elementwise.drop(x, x, 0, 3, isa=isa)  # in place, and nothing dropped
     np.testing.assert_array_equal(x[~mask] * 0, np.zeros_like(x[~mask]))
 
 
 def test_what_is_dropped_is_zero_whatever_it_was():
     x = np.full((2, 40), np.nan, np.float32)
     out = np.empty_like(x)
-    _kernels.drop(x, out, 0.5, 0)
+    _elementwise.drop(x, out, 0.5, 0)
     assert (np.isnan(out) == kept(0, 2, 40, 0.5)).all()
     assert (out[~np.isnan(out)] == 0).all()
 
@@ -82,4 +82,4 @@ def test_rates_of_rows_columns_and_neighbours(seed, rate):
 )  # fmt: skip
 def test_wrong_arguments_are_refused(arguments, error, message):
     with pytest.raises(error, match=message):
-        _kernels.drop(*arguments)
+        _elementwise.drop(*arguments)

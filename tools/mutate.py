@@ -41,7 +41,7 @@ FORWARD, BACKWARD, STEPS, EPILOGUES = "csrc/forward.h", "csrc/backward.h", "csrc
 PACK, PLAN, TILE, POOL, RING = "csrc/pack.h", "csrc/plan.h", "csrc/tile.h", "csrc/pool.c", "csrc/ring.h"
 JORDAN, JORDAN_FORWARD, JORDAN_BACKWARD = "csrc/jordan.h", "csrc/jordan_forward.h", "csrc/jordan_backward.h"
 JORDAN_CALLS, JORDAN_LAYER = "src/fastrnn/_jordan.pyx", "src/fastrnn/layers/jordan.py"
-KERNELS, STREAMS = "src/fastrnn/_kernels.pyx", "src/fastrnn/_streams.pyx"
+KERNELS, STREAMS, ROWS = "src/fastrnn/_kernels.pyx", "src/fastrnn/_streams.pyx", "src/fastrnn/_rows.pyx"
 MASKS = "csrc/masks.h"
 BASE, RECURRENT, RAGGED, STACK, BUILDING, AXES = (
     f"src/fastrnn/layers/{name}.py" for name in ("base", "recurrent", "ragged", "stack", "building", "axes")
@@ -172,7 +172,7 @@ MUTATIONS = [
     Mutation("a single reversed row walks up", FORWARD, "&f, step, steps, up ? 1 : -1,", "&f, step, steps, 1,"),
     Mutation("a reversed sequence begins in place 0", KERNELS, "states[S:] = start", "states[:N] = start"),
     Mutation("reversed sequences begin with the first one's state", KERNELS, "states[row + r] = start[r]", "states[row + r] = start[0]"),
-    Mutation("a reversed output's places as those of its steps", KERNELS, "place += N if t == 0 else counts[t - 1]", "place += counts[t]"),
+    Mutation("a reversed output's places as those of its steps", ROWS, "place += N if t == 0 else counts[t - 1]", "place += counts[t]"),
     Mutation("a reversed layer's output where the other's is", RAGGED, "rows = states[: len(states) - self.rows] if reverse else states[self.rows :]", "rows = states[self.rows :]"),
     Mutation("a reversed layer's final state where the other's is", RAGGED, "return states[: self.rows] if reverse else states[len(states) - self.rows :]", "return states[len(states) - self.rows :]"),
     Mutation("a ragged reversed layer's final state where the other's is", RAGGED, "return states[: self.rows] if reverse else states[self.rows + self._last]", "return states[self.rows + self._last]"),
@@ -223,7 +223,7 @@ MUTATIONS = [
     Mutation("gradient of x overwritten, not added to", RING, "m.c_in = add ? m.c : zeros, m.c_in_row = add ? I : 0;", "m.c_in = zeros, m.c_in_row = 0;"),
     Mutation("both directions learn from the first one's output", STACK, "dy if self.D == 1 else dy[:, d * self.H : (d + 1) * self.H]", "dy if self.D == 1 else dy[:, : self.H]"),
     Mutation("gradients of both directions' states to the first", STACK, "state[i] = batch.unsort(grad)", "state[i - d] = batch.unsort(grad)"),
-    Mutation("gradient of what was dropped between layers", STACK, "            if tape.seed is not None:\n                _kernels.drop(dx, dx, self.rates.dropout, tape.seed)\n", ""),
+    Mutation("gradient of what was dropped between layers", STACK, "            if tape.seed is not None:\n                _elementwise.drop(dx, dx, self.rates.dropout, tape.seed)\n", ""),
     Mutation("dropout of the first layer's input", STACK, "self._drop(x, rng) if k and rng is not None", "self._drop(x, rng) if rng is not None"),
     # traces
     Mutation("the GRU's traced gates exchanged", RECURRENT, '"gru": ("n", "r", "z", "")', '"gru": ("n", "z", "r", "")'),
@@ -253,12 +253,12 @@ MUTATIONS = [
     # ragged batches
     Mutation("states handed back in the rows' order", RAGGED, "        result[self.order] = state\n", "        result[...] = state\n"),
     Mutation("the last row is that of the last step", RAGGED, "states[self.rows + self._last]", "states[len(states) - self.rows :]"),
-    Mutation("rows packed in the order of the batch", KERNELS, "memcpy(&rows[row + r, 0], &padded[t * N + order[r], 0]", "memcpy(&rows[row + r, 0], &padded[t * N + r, 0]"),
+    Mutation("rows packed in the order of the batch", ROWS, "memcpy(&rows[row + r, 0], &padded[t * N + order[r], 0]", "memcpy(&rows[row + r, 0], &padded[t * N + r, 0]"),
     Mutation("input after the state in one pass", FORWARD, "m.of[1] = m.of[0], m.of[0] = x_factors(f, q, step.row + r), m.pairs = 2;", "m.of[1] = x_factors(f, q, step.row + r), m.pairs = 2;"),
     Mutation("slots outside of the input's window without bias", FORWARD, "(s < first || s >= end) && r < rows", "(s < first || s > end) && r < rows"),
     Mutation("bias of the first row for all but the first", FORWARD, "m->c_in = bias + first * slot, m->c_in_row = 0;", "m->c_in = bias + first * slot, m->c_in_row = LANES;"),
     Mutation("a kept block given out though too small", "src/fastrnn/_memory.pyx", "size <= sizes[i] <= 2 * size", "size // 2 <= sizes[i] <= 2 * size"),
-    Mutation("padding of the output not zeroed", KERNELS, "memset(&padded[t * N + order[r], 0], 0,", "memset(&padded[t * N + order[r], 0], 1,"),
+    Mutation("padding of the output not zeroed", ROWS, "memset(&padded[t * N + order[r], 0], 0,", "memset(&padded[t * N + order[r], 0], 1,"),
     Mutation("lengths of zero pass", RAGGED, "array.min() >= 1", "array.min() >= 0"),
     Mutation("lengths ignored", RAGGED, "checked.min() < steps", "checked.min() < 0"),
     # layers and trainer
@@ -314,7 +314,7 @@ MUTATIONS = [
     Mutation("two uses of a layer count once", MODEL, "sum((g[name] for g in gradients[1:]), grad)", "grad"),
     Mutation("a model's copy shares its layers", MODEL, "{name: deepcopy(value, memo) for", "{name: value for"),
     Mutation("shared parameters listed twice", MODEL, "if first[id(array)] == name}", "if True}"),
-    Mutation("a model's own parameters unwatched", MODEL, "return _kernels.fingerprint(self._parameters.values())", "return 0"),
+    Mutation("a model's own parameters unwatched", MODEL, "return _elementwise.fingerprint(self._parameters.values())", "return 0"),
     Mutation("each evaluation of the check draws anew", "src/fastrnn/gradcheck.py", '{"seed": int(rng.integers(2**31))}', '{"seed": rng}'),
     # generation, encoder and decoder
     Mutation("temperature ignored", SAMPLING, "(logits[k] - logits[best]) / temperature", "(logits[k] - logits[best])"),

@@ -12,6 +12,7 @@ ctypedef fused floating:
 cdef const fr_kernels *table_of(str isa, bint is_double) except NULL
 cdef object cell_of(str name)
 cdef object expect(str name, tuple got, tuple expected)
+cdef int64_t row_of(const floating[:, :] array, str name) except -1
 cdef object set_options(fr_options *options, zoneout)
 cdef object check_sizes(int64_t T, int64_t N, int64_t I, int64_t H, object info)
 cdef int64_t _steps(int64_t S, int64_t N, const int64_t[::1] counts) except -1

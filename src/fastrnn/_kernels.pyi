@@ -1,6 +1,6 @@
 """Types of the compiled module _kernels; what the functions do is documented in _kernels.pyx."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,6 @@ class Zoneout(NamedTuple):
     seed: int | None
 
 CELLS: dict[str, CellInfo]
-FUNCTIONS: dict[str, int]
 COMPILED_ISAS: tuple[str, ...]
 ISAS: tuple[str, ...]
 ISA: str
@@ -73,11 +72,3 @@ FORWARD: dict[np.dtype[Any], Callable[..., tuple[Array, Array | None, Array | No
 BACKWARD: dict[
     np.dtype[Any], Callable[..., tuple[Array, Array, Array | None, Array, Array, Array | None, Array | None]]
 ]
-
-def apply(function: str, x: Array, out: Array, *, isa: str | None = None) -> None: ...
-def drop(x: Array, out: Array, rate: float, seed: int, *, isa: str | None = None) -> None: ...
-def fingerprint(arrays: Iterable[Array]) -> int: ...
-def multiply_adds(rounds: int, dtype: str, *, isa: str | None = None) -> int: ...
-def pack_rows(padded: Array, rows: Array, counts: Array, order: Array) -> None: ...
-def unpack_rows(rows: Array, padded: Array, counts: Array, order: Array) -> None: ...
-def reversed_rows(states: Array, rows: Array, counts: Array) -> None: ...

@@ -1,4 +1,5 @@
-"""The only place that calls the kernels on whole sequences; their tables, and activations. Streams are in _streams.
+"""The only place that calls the cells' kernels on whole sequences, and their tables; what they have in common with
+_streams and _jordan.
 
 Arguments have been cast and made contiguous by the layers; their shapes are checked again here, because C
 trusts them. The GIL is released once a sequence. Shapes: T steps, N rows (sequences), I inputs, H hidden units,
@@ -8,13 +9,11 @@ G gates, S rows of all steps together: T·N, or fewer in a ragged batch, which c
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
-from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.stdint cimport int64_t
 
 from fastrnn._csrc cimport (
-    FR_CELL_COUNT, FR_EXP, FR_RELU, FR_SIGMOID, FR_TANH, fr_backward_args, fr_cell, fr_cells, fr_fingerprint,
-    fr_forward_args, fr_function, fr_isa, fr_isa_count, fr_isa_runs_here, fr_isas, fr_kernels, fr_options, fr_problem,
-    fr_weights,
+    FR_CELL_COUNT, fr_backward_args, fr_cell, fr_cells, fr_forward_args, fr_isa, fr_isa_count, fr_isa_runs_here,
+    fr_isas, fr_kernels, fr_options, fr_problem, fr_weights,
 )
 from fastrnn._memory cimport Block
 
@@ -42,7 +41,6 @@ CELLS = {
     fr_cells[i].name.decode(): CellInfo(i, fr_cells[i].gates, fr_cells[i].states, fr_cells[i].saves)
     for i in range(<int>FR_CELL_COUNT)
 }
-FUNCTIONS = {"exp": FR_EXP, "tanh": FR_TANH, "sigmoid": FR_SIGMOID, "relu": FR_RELU}
 COMPILED_ISAS = tuple(fr_isas[i].name.decode() for i in range(fr_isa_count))
 ISAS = tuple(fr_isas[i].name.decode() for i in range(fr_isa_count) if fr_isa_runs_here(i))
 
@@ -520,151 +518,3 @@ cdef object _backward(
 # By dtype, for callers who know it: finding out which is meant takes longer than a small problem itself.
 FORWARD = {np.dtype(np.float32): forward["float"], np.dtype(np.float64): forward["double"]}
 BACKWARD = {np.dtype(np.float32): backward["float"], np.dtype(np.float64): backward["double"]}
-
-
-# ---- rows of ragged batches ----
-
-def pack_rows(const floating[:, ::1] padded not None, floating[:, ::1] rows not None, const int64_t[::1] counts,
-              const int64_t[::1] order):
-    """Copy the rows of a ragged batch together, step after step, in the order that the kernels take.
-
-    Parameters
-    ----------
-    padded : (T*N, F)
-        Step t of sequence n is row t*N + n.
-    rows : (S, F), out
-    counts, order : (T',) and (N,) int64
-        How many sequences have a step t, and which these are: the first so many of ``order``.
-    """
-    cdef int64_t t, r, row = 0, N = order.shape[0], F = rows.shape[1]
-    _check_ragged(padded.shape[0], padded.shape[1], rows.shape[0], F, counts, order)
-    if F > 0:
-        with nogil:
-            for t in range(counts.shape[0]):
-                for r in range(counts[t]):
-                    memcpy(&rows[row + r, 0], &padded[t * N + order[r], 0], F * sizeof(floating))
-                row += counts[t]
-
-
-def unpack_rows(const floating[:, ::1] rows not None, floating[:, ::1] padded not None, const int64_t[::1] counts,
-                const int64_t[::1] order):
-    """Undo `pack_rows`, and fill the padding with zeros."""
-    cdef int64_t t, r, n, row = 0, N = order.shape[0], F = rows.shape[1]
-    _check_ragged(padded.shape[0], padded.shape[1], rows.shape[0], F, counts, order)
-    if F > 0 and N > 0:
-        with nogil:
-            for t in range(padded.shape[0] // N):
-                n = counts[t] if t < counts.shape[0] else 0
-                for r in range(n):
-                    memcpy(&padded[t * N + order[r], 0], &rows[row + r, 0], F * sizeof(floating))
-                for r in range(n, N):
-                    memset(&padded[t * N + order[r], 0], 0, F * sizeof(floating))
-                row += n
-
-
-def reversed_rows(const floating[:, :] states not None, floating[:, :] rows not None, const int64_t[::1] counts):
-    """Copy the output of a reversed layer together, from where it lies among its states (csrc/fastrnn.h).
-
-    Parameters
-    ----------
-    states : (N+S, H)
-    rows : (S, H), out
-        It may be columns of a wider array.
-    counts : (T,) int64
-    """
-    cdef int64_t t, r, row = 0, place = 0, N = states.shape[0] - rows.shape[0], H = rows.shape[1]
-    _steps(rows.shape[0], N, counts)
-    expect("states", (states.shape[0], states.shape[1]), (N + rows.shape[0], H))
-    row_of[floating](states, "states")
-    row_of[floating](rows, "rows")
-    with nogil:
-        for t in range(counts.shape[0]):
-            for r in range(counts[t]):
-                memcpy(&rows[row + r, 0], &states[place + r, 0], H * sizeof(floating))
-            place += N if t == 0 else counts[t - 1]
-            row += counts[t]
-
-
-cdef object _check_ragged(
-    int64_t padded, int64_t padded_features, int64_t rows, int64_t features, const int64_t[::1] counts,
-    const int64_t[::1] order,
-):
-    cdef int64_t N = order.shape[0], i
-    if padded_features != features or N < 1 or padded % N or counts.shape[0] > padded // N:
-        raise ValueError(f"rows, padded: sizes ({rows}, {features}) and ({padded}, {padded_features}) do not fit")
-    _steps(rows, N, counts)
-    for i in range(N):
-        if not 0 <= order[i] < N:
-            raise ValueError(f"order: expected numbers from 0 to {N - 1}, got {order[i]}")
-
-
-# ---- elementwise, and the digest of parameters ----
-
-def apply(str function, x, out, *, str isa=None):
-    """Write ``function(x)``, one of ``FUNCTIONS``, to ``out``: contiguous, of one size and dtype; out may be x."""
-    if function not in FUNCTIONS:
-        raise ValueError(f"function: expected one of {', '.join(FUNCTIONS)}, got {function!r}")
-    cdef bint is_double = x.dtype == np.float64
-    cdef const fr_kernels *kernels = table_of(isa, is_double)
-    cdef Buffer x_buffer = Buffer(x, "x", is_double, False)
-    cdef Buffer out_buffer = Buffer(out, "out", is_double, True)
-    cdef int64_t n = x_buffer.view.len // x_buffer.view.itemsize
-    cdef fr_function which = <fr_function><int>FUNCTIONS[function]
-    if out_buffer.view.len != x_buffer.view.len:
-        raise ValueError(f"out: expected shape {x.shape}, got {out.shape}")
-    with nogil:
-        kernels.apply(which, n, x_buffer.view.buf, out_buffer.view.buf)
-
-
-def drop(x, out, double rate, uint64_t seed, *, str isa=None):
-    """Write x with some elements dropped to ``out``: 0 where dropped, else x / (1 - rate).
-
-    What is dropped follows from the seed and an element's row and column (csrc/masks.h), so the gradient is the same
-    call with the same seed.
-
-    Parameters
-    ----------
-    x, out : ndarray (rows, columns)
-        Contiguous, of one dtype; out may be x.
-    rate : float
-        Probability, from 0 to below 1.
-    seed : int
-        Below 2**64.
-    """
-    cdef bint is_double = x.dtype == np.float64
-    cdef const fr_kernels *kernels = table_of(isa, is_double)
-    cdef Buffer x_buffer = Buffer(x, "x", is_double, False)
-    cdef Buffer out_buffer = Buffer(out, "out", is_double, True)
-    if x.ndim != 2 or out.shape != x.shape:
-        raise ValueError(f"x, out: expected one shape (rows, columns), got {x.shape} and {out.shape}")
-    if not 0 <= rate < 1:
-        raise ValueError(f"rate: expected a number from 0 to below 1, got {rate}")
-    cdef int64_t rows = x.shape[0], columns = x.shape[1]
-    with nogil:
-        kernels.drop(rate, seed, rows, columns, x_buffer.view.buf, out_buffer.view.buf)
-
-
-def fingerprint(arrays):
-    """Return a 64-bit digest of the contents of some C-contiguous real arrays."""
-    cdef uint64_t digest = 0
-    cdef Buffer buffer
-    for array in arrays:
-        buffer = Buffer(array, "array", array.dtype == np.float64, False)
-        digest = fr_fingerprint(buffer.view.buf, <size_t>buffer.view.len, digest)
-    return digest
-
-
-def multiply_adds(int64_t rounds, str dtype, *, str isa=None):
-    """Keep the multipliers of this CPU as busy as can be; return the floating-point operations that were made.
-
-    Parameters
-    ----------
-    rounds : int
-        How often; a round takes some nanoseconds.
-    dtype : {"float32", "float64"}
-    """
-    cdef const fr_kernels *kernels = table_of(isa, np.dtype(dtype) == np.float64)
-    cdef int64_t operations
-    with nogil:
-        operations = kernels.multiply_adds(rounds)
-    return operations

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import softmax
 
-from fastrnn import _kernels
+from fastrnn import _elementwise
 from fastrnn._validation import as_float, as_real, expect_shape
 from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
 from fastrnn.layers.stream import ForwardStream, LayerStream
@@ -19,7 +19,7 @@ class _Elementwise(Layer):
         """Return ``(φ(x), None)``."""
         x = as_float("x", x)
         y = np.empty_like(x)
-        _kernels.apply(self._function, x, y)
+        _elementwise.apply(self._function, x, y)
         return y, None
 
     def stream(self, state: State = None, batch_size: int | None = None) -> LayerStream:  # noqa: ARG002
@@ -49,7 +49,7 @@ class _ElementwiseStream:
         self._function = function
 
     def run(self, x: Array, out: Array) -> None:
-        _kernels.apply(self._function, x, out)
+        _elementwise.apply(self._function, x, out)
 
 
 class Tanh(_Elementwise):

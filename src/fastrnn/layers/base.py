@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn import _kernels
+from fastrnn import _elementwise
 from fastrnn._validation import as_real, expect_shape
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Layer(ABC):
 
     def fingerprint(self) -> int:
         """Return a digest of the parameters' values."""
-        return _kernels.fingerprint(self.parameters().values())
+        return _elementwise.fingerprint(self.parameters().values())
 
     def multiplications(self) -> int:
         """Return how many products with weights one step of one sequence takes (biases are added only)."""

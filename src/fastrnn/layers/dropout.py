@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn import _kernels
+from fastrnn import _elementwise
 from fastrnn._validation import Seed, a_bool, a_rate, as_float, as_generator, as_real, expect_shape
 from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
 from fastrnn.layers.pooling import as_sequences
@@ -112,7 +112,7 @@ class Dropout(Layer):
         out = np.empty_like(x)
         columns = x.shape[-1] if x.ndim else 1
         rows = x.size // columns if columns else 0
-        _kernels.drop(x.reshape(rows, columns), out.reshape(rows, columns), self.rate, seed)
+        _elementwise.drop(x.reshape(rows, columns), out.reshape(rows, columns), self.rate, seed)
         return out
 
     @staticmethod

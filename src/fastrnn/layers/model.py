@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, softmax
 
-from fastrnn import _kernels
+from fastrnn import _elementwise
 from fastrnn._validation import as_real
 from fastrnn.layers.activations import Sigmoid, Softmax
 from fastrnn.layers.base import Array, Layer
@@ -78,7 +78,7 @@ class Model(Layer):
 
     def _watched(self) -> int:
         """Return a digest of the model's own parameters; its layers' tapes watch theirs."""
-        return _kernels.fingerprint(self._parameters.values())
+        return _elementwise.fingerprint(self._parameters.values())
 
     # ---- prediction ----
 

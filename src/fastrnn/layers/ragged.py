@@ -7,7 +7,7 @@ ever touched: work follows the sum of the lengths. T steps, N sequences, S rows 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn import _kernels
+from fastrnn import _rows
 from fastrnn._memory import empty
 from fastrnn._validation import shown
 from fastrnn.layers.base import Array
@@ -133,14 +133,14 @@ class Ragged(Dense):
         F = x.shape[-1]
         if out is None or out.shape != (self._total, F):
             out = empty((self._total, F), x.dtype)
-        _kernels.pack_rows(x.reshape(self.steps * self.rows, F), out, self._counts, self.order)
+        _rows.pack_rows(x.reshape(self.steps * self.rows, F), out, self._counts, self.order)
         return out
 
     def unpack(self, rows: Array) -> Array:
         """Return rows (S, F) as a padded batch (T, N, F), zero in the padding."""
         F = rows.shape[-1]
         padded = empty((self.steps * self.rows, F), rows.dtype)
-        _kernels.unpack_rows(rows, padded, self._counts, self.order)
+        _rows.unpack_rows(rows, padded, self._counts, self.order)
         return padded.reshape(self.steps, self.rows, F)
 
     def places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -163,7 +163,7 @@ class Ragged(Dense):
         if not reverse:
             return super().output(states, reverse, out)
         rows = empty((self._total, states.shape[1]), states.dtype) if out is None else out
-        _kernels.reversed_rows(states, rows, self._counts)
+        _rows.reversed_rows(states, rows, self._counts)
         return rows
 
     def final(self, states: Array, reverse: bool) -> Array:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastrnn import _kernels
+from fastrnn import _elementwise, _kernels
 from fastrnn._kernels import Zoneout
 from fastrnn._memory import empty
 from fastrnn.layers.base import Array
@@ -133,7 +133,7 @@ class Stack:
         if not self.rates.dropout:
             return x, None
         out, seed = empty(x.shape, x.dtype), draw_seed(rng)
-        _kernels.drop(x, out, self.rates.dropout, seed)
+        _elementwise.drop(x, out, self.rates.dropout, seed)
         return out, seed
 
     def _room(self, batch: Dense, S: int, dtype: Any, old: LayerTape | None) -> tuple[Array | None, list[Arrays]]:
@@ -179,7 +179,7 @@ class Stack:
         keep = None
         if self.rates.recurrent:
             keep = np.ones_like(h_0)
-            _kernels.drop(keep, keep, self.rates.recurrent, draw_seed(rng))
+            _elementwise.drop(keep, keep, self.rates.recurrent, draw_seed(rng))
         return keep, self.expected and self.expected._replace(seed=draw_seed(rng))
 
     def _beside(self, batch: Dense, ran: list[Direction], output: Array) -> Array:
@@ -231,7 +231,7 @@ class Stack:
                     state[i] = batch.unsort(grad)
             assert dx is not None
             if tape.seed is not None:
-                _kernels.drop(dx, dx, self.rates.dropout, tape.seed)
+                _elementwise.drop(dx, dx, self.rates.dropout, tape.seed)
             dy = dx
         return dy, grads
 
@@ -262,5 +262,5 @@ class Stack:
 
 
 def draw_seed(rng: np.random.Generator) -> int:
-    """Return a seed for `_kernels.drop` or for zoneout."""
+    """Return a seed for `_elementwise.drop` or for zoneout."""
     return int(rng.integers(2**63))
