@@ -101,7 +101,9 @@ class Jordan(OverTime):
         self.dtype = as_dtype(dtype)
         shapes = dict(self.parameter_shapes(self.config()))
         rng = None if seed is BLANK else as_generator(seed)
-        self._parameters = {name: _initial(rng, name, shape).astype(self.dtype) for name, shape in shapes.items()}
+        self._parameters = {
+            name: np.array(_initial(rng, name, shape), self.dtype, order="C") for name, shape in shapes.items()
+        }
 
     # ---- parameters ----
 
