@@ -61,6 +61,10 @@ class OverTime(Layer):
             arrays.append(array.reshape(shape))
         return arrays
 
+    def check_state(self, state: State, rows: int | None) -> None:
+        """Raise unless this can be the initial state of N rows, or of one without a batch axis for None."""
+        self._states("{}_0", state, 1 if rows is None else rows, unbatched=rows is None)
+
     def _state(self, parts: list[Array], unbatched: bool) -> State:
         """Return states in the form in which users pass them."""
         parts = [part[:, 0] for part in parts] if unbatched else parts

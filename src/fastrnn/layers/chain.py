@@ -80,6 +80,13 @@ class Axes:
         packed = _packed(batch, T * np.arange(N))
         return self._pack(array, 0, packed), packed
 
+    def rows(self, x: Array, packed: Packed | None) -> int | None:
+        """Return N of what `enter` gave; None if it has no batch axis."""
+        if packed is not None:
+            return packed.batch.rows
+        batched = x.ndim + self._ids == 2 + self.timed[0]
+        return x.shape[int(self.timed[0])] if batched else None
+
     def enter_list(self, sequences: Sequence[Array]) -> tuple[Array, Packed]:
         """Return the packed rows of sequences (T_i, F), or of ids (T_i,), and how they are packed."""
         if not self.timed[0]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn._validation import Seed, as_generator, as_ids, as_real, expect_shape, positive_int
+from fastrnn.layers.axes import OverTime
 from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
 from fastrnn.layers.chain import Axes, Packed, common_dtype, is_list, sizes_of
 from fastrnn.layers.generation import generate
@@ -130,6 +131,7 @@ class Sequential(Model):
         """
         array, packed = self._axes.enter(self._cast(x), lengths)
         rng = as_generator(seed) if self.random else None
+        self._check_states(state, self._axes.rows(array, packed))
         spare = [None] * len(self.layers) if reuse is None else self._recycle(reuse)[0]
         tapes: list[Tape] = []
 
@@ -244,6 +246,12 @@ class Sequential(Model):
         array, packed = self._axes.enter(self._cast(x), lengths)
         self._run(array, packed, state, step)
         return found
+
+    def _check_states(self, state: State, rows: int | None) -> None:
+        """Raise unless each layer can start from its state, before `record` ends an earlier tape."""
+        for layer, start in zip(self.layers, self._states(state), strict=True):
+            if isinstance(layer, OverTime) and start is not None:
+                layer.check_state(start, rows)
 
     def _states(self, state: State) -> Sequence[State]:
         if state is None:

@@ -277,11 +277,14 @@ class TDNN(OverTime):
     def _state_shape(self, rows: int) -> tuple[int, ...]:
         return self.context, rows, self.input_size
 
-    def _state_rows(self, form: str, state: State, batch: Dense, unbatched: bool) -> Array:
-        """Return a state as rows (C·N, I), step after step in the order of the batch; zeros if None."""
+    def _states(self, form: str, state: State, rows: int, unbatched: bool) -> list[Array]:
         if not self.causal and state is not None:
             name = form.format(*self._state_names)
             raise ValueError(f"{name}: expected None with causal=False, got {type(state).__name__}")
+        return super()._states(form, state, rows, unbatched)
+
+    def _state_rows(self, form: str, state: State, batch: Dense, unbatched: bool) -> Array:
+        """Return a state as rows (C·N, I), step after step in the order of the batch; zeros if None."""
         (steps,) = self._states(form, state, batch.rows, unbatched)
         return batch.sort(steps.swapaxes(0, 1)).swapaxes(0, 1).reshape(-1, self.input_size)
 
