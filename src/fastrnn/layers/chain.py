@@ -30,6 +30,18 @@ def is_list(x: Any, ndim: int) -> TypeGuard[Sequence[Array]]:
     return all(isinstance(one, np.ndarray) and one.ndim == ndim for one in x)
 
 
+def rectangular(x: ArrayLike) -> ArrayLike:
+    """Return x; raise ValueError if it is lists of different lengths, of which no array can be made."""
+    try:
+        np.asarray(x)
+    except ValueError:
+        raise ValueError(
+            "x: expected one rectangular array, or a list of ndarrays, one for each sequence; "
+            "got a list whose parts have different shapes"
+        ) from None
+    return x
+
+
 class Axes:
     """What a chain of layers does to the axes of a batch.
 

@@ -301,5 +301,5 @@ class Jordan(OverTime):
 
     def stream(self, state: State = None, batch_size: int | None = None) -> LayerStream:
         """Return a runner for one sequence, or N of them, that takes the input step by step and allocates nothing."""
-        ((start,),) = self._states("{}_0", state, batch_size or 1, unbatched=batch_size is None)
+        ((start,),), _ = self._stream_states(state, batch_size)
         return _jordan.JordanStream(self.nonlinearity, self.output_activation, start, *self._all_parameters())

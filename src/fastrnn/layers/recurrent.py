@@ -273,8 +273,8 @@ class Recurrent(Built):
                 f"stream: {type(self).__name__} is bidirectional, so its first output needs the last step; "
                 "call it on whole sequences, or build it with bidirectional=False"
             )
-        states = self._states("{}_0", state, batch_size or 1, unbatched=batch_size is None)
-        shape = (self.hidden_size,) if batch_size is None else (batch_size, self.hidden_size)
+        states, rows = self._stream_states(state, batch_size)
+        shape = (self.hidden_size,) if rows is None else (rows, self.hidden_size)
         zoneout = self._stack.expected
         return KernelStream(
             [

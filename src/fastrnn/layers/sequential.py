@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._validation import Seed, as_generator, as_ids, as_real, expect_shape, positive_int
+from fastrnn._validation import Seed, as_generator, as_ids, as_real, expect_shape, rows_of_stream
 from fastrnn.layers.axes import OverTime
 from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
-from fastrnn.layers.chain import Axes, Packed, common_dtype, is_list, sizes_of
+from fastrnn.layers.chain import Axes, Packed, common_dtype, is_list, rectangular, sizes_of
 from fastrnn.layers.generation import generate
 from fastrnn.layers.model import Model
 from fastrnn.layers.recurrent import Recurrent
@@ -89,7 +89,7 @@ class Sequential(Model):
             If x does not hold real numbers, or whole ones where these are ids, or ``lengths`` no whole ones.
         """
         if not is_list(x, 1 if self.takes_ids else 2):
-            return self.forward(x, lengths=lengths)[0]
+            return self.forward(rectangular(x), lengths=lengths)[0]
         if lengths is not None:
             raise ValueError("lengths: expected None with a list, whose sequences have their own")
         rows, packed = self._axes.enter_list([self._cast(one, f"x[{i}]") for i, one in enumerate(x)])
@@ -275,8 +275,7 @@ class Sequential(Model):
         ModelStream
             It owns a snapshot of the weights; training afterwards does not change it.
         """
-        rows = None if batch_size is None else positive_int("batch_size", batch_size)
-        return ModelStream(self, self._states(state), rows)
+        return ModelStream(self, self._states(state), rows_of_stream(batch_size))
 
     def generate(
         self,
