@@ -84,7 +84,7 @@ def test_a_share_of_the_steps_is_forced_by_seed():
     outputs = [model.record(x, seed=seed)[0] for seed in (0, 0, 1)]
     assert same_bits(outputs[0], outputs[1])
     assert not same_bits(outputs[0], outputs[2])
-    taken = model._mixed(x[1], model.encode(x[0]), np.random.default_rng(0))
+    taken = model._mixed(x[1], model.encode(x[0]), None, np.random.default_rng(0))
     assert 0.2 < (taken == x[1])[:, 1:].mean() < 0.8
     assert (taken[:, 0] == x[1][:, 0]).all()
     model.teacher_forcing = 1.0
@@ -156,6 +156,7 @@ def test_it_learns_to_turn_sequences_round():
 def test_it_comes_back_from_a_file(tmp_path, cell):
     model, x = build(cell, teacher_forcing=0.25), batch()
     model.link = "softmax"
+    assert model.decoder.link == "softmax"
     model.save(tmp_path / "m", {"by": "me"})
     again = fastrnn.load(tmp_path / "m")
     assert repr(again) == repr(model)
@@ -213,14 +214,87 @@ def gru(inputs=2, units=3, **options):
     return fastrnn.GRU(inputs, units, **options)
 
 
+def test_padding_is_not_read_where_it_takes_what_it_gave():
+    model, (source, inputs) = build(teacher_forcing=0.5), batch()
+    lengths = ([3, 6, 1, 5], [5, 2, 4, 1])
+    expected = model.record((source, inputs), lengths=lengths, seed=0)[0]
+    for n, (s, t) in enumerate(zip(*lengths, strict=True)):
+        source[n, s:] = inputs[n, t:] = -1
+    assert same_bits(model.record((source, inputs), lengths=lengths, seed=0)[0], expected)
+
+
+def test_no_pairs_and_no_samples():
+    model = build(teacher_forcing=0.5)
+    assert model.record((np.empty((0, 3), int), np.empty((0, 2), int)), seed=0)[0].shape == (0, 2, K)
+
+
+def test_a_decoder_trained_on_classes_generates_classes():
+    model = regression()
+    model.link = "softmax"
+    first = np.array([[[1.0, 0.0]]])
+    found = model.decoder.generate(first, 3, state=model.encode(np.ones((1, 3, 2))), seed=0)
+    assert found.dtype == np.int64
+    assert model.predict_proba((np.ones((1, 3, 2)), first)).sum() == pytest.approx(1)
+
+
+def with_nan(model):
+    model.decoder.layers[-1].parameters()["bias"][0] = np.nan
+    return model
+
+
+def shared():
+    layer = fastrnn.Embedding(K, 3)
+    return pair([layer, gru(3, 4)], [layer, gru(3, 4)])
+
+
+def set_share(value):
+    build().teacher_forcing = value
+
+
 WRONG = {
+    "shared": (shared, ValueError, "^encoder, decoder: got a layer that both have"),
+    "decoder's directions": (
+        lambda: pair([gru(2, 3, num_layers=2)], [gru(2, 3, bidirectional=True)]),
+        ValueError,
+        "^decoder: expected one that goes forwards alone",
+    ),
+    "jordan": (lambda: pair([fastrnn.Jordan(2, 3, 3)], [gru()]), ValueError, "^encoder: expected an RNN, LSTM or GRU"),
+    "share set": (lambda: set_share(float("nan")), ValueError, "^teacher_forcing: expected a number from 0 to 1"),
+    "share's type": (lambda: set_share("a"), TypeError, "^teacher_forcing: expected a number from 0 to 1, got 'a'"),
+    "starts": (
+        lambda: build().decode(batch()[0], start=[1, 2], steps=3),
+        ValueError,
+        r"^start: expected shape \(\)",
+    ),
+    "no start": (lambda: build().decode(batch()[0], start=None, steps=3), TypeError, "^start: expected ids"),
+    "penalty": (
+        lambda: build().decode(batch()[0], start=0, steps=3, length_penalty=float("nan")),
+        ValueError,
+        "^length_penalty: expected a finite number",
+    ),
+    "one source": (lambda: build().decode(batch()[0][0], start=0, steps=3), ValueError, "^source: expected a batch"),
+    "nan": (lambda: with_nan(build()).decode(batch()[0], start=0, steps=3), ValueError, "^decode: the model gives NaN"),
+    "numbers": (
+        lambda: build()((batch()[0], batch()[1][:2])),
+        ValueError,
+        "^x: expected as many sources as targets, got 4 and 2",
+    ),
+    "arrays to fit": (
+        lambda: fastrnn.Trainer(build(), "cross_entropy").fit(batch(), batch()[1], verbose=0),
+        ValueError,
+        "^x: an EncoderDecoder is trained on an iterable of batches",
+    ),
     "no chain": (lambda: fastrnn.EncoderDecoder(gru(), gru()), TypeError, "^encoder: expected a Sequential"),
     "end": (
         lambda: pair([gru(), fastrnn.Linear(3, 2)], [gru()]),
         ValueError,
-        "^encoder: expected a recurrent layer at its end",
+        "^encoder: expected an RNN, LSTM or GRU at its end",
     ),
-    "two": (lambda: pair([gru()], [gru(), fastrnn.GRU(3, 3)]), ValueError, "^decoder: expected one recurrent layer"),
+    "two": (
+        lambda: pair([gru()], [gru(), fastrnn.GRU(3, 3)]),
+        ValueError,
+        "^decoder: expected one RNN, LSTM or GRU, and no other",
+    ),
     "kinds": (
         lambda: pair([gru()], [fastrnn.LSTM(2, 3)]),
         ValueError,

@@ -105,6 +105,7 @@ def test_windowed_and_jordan_models_generate_too():
 WRONG = {
     "no steps": (lambda: ids_model().generate([1], 0), ValueError, "steps: expected at least 1, got 0"),
     "empty prompt": (lambda: ids_model().generate(np.empty(0, int), 3), ValueError, r"prompt: expected ids \(T,\)"),
+    "no prompts": (lambda: ids_model().generate(np.empty((0, 3), int), 3), ValueError, r"prompt: expected ids \(T,\)"),
     "one id": (lambda: ids_model().generate(3, 3), ValueError, r"prompt: expected ids \(T,\) or \(N, T\)"),
     "unknown id": (lambda: ids_model().generate([7], 3), ValueError, "prompt: expected ids from 0 to 6, got 7"),
     "float ids": (lambda: ids_model().generate([1.0], 3), TypeError, "prompt: expected ids"),

@@ -161,6 +161,8 @@ def test_a_bound_on_one_state_alone_and_norms_of_one_alone(cell):
         np.testing.assert_allclose(np.linalg.norm(last, axis=-1), free[f"norms_{name}"][0], rtol=1e-13)
         assert (np.linalg.norm(bounded[f"grad_{name}_0"], axis=-1) <= tight[state] * (1 + 1e-12)).all()
         assert not np.allclose(bounded["grad_weight_hh"], free["grad_weight_hh"])
+        unwatched = run_backward(cell, a, recorded, bounds=tuple(tight))
+        np.testing.assert_array_equal(unwatched[4], bounded["grad_weight_hh"])
     S, found = a["lengths"].sum(), []
     for wanted in ((True, False), (False, info.states == 2)):
         norms = tuple(np.zeros(S) if want else None for want in wanted)

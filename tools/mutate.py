@@ -53,6 +53,13 @@ CHAIN, SEQUENTIAL, MODEL, TDNN, POOLING, DROPOUT, EMBEDDING, NORM = (
 )
 INITIALIZERS = "src/fastrnn/initializers.py"
 
+SAMPLING, GENERATION, BEAM, DECODER = (
+    "src/fastrnn/_sampling.pyx",
+    "src/fastrnn/layers/generation.py",
+    "src/fastrnn/layers/beam.py",
+    "src/fastrnn/layers/encoder_decoder.py",
+)
+
 MUTATIONS = [
     # the LSTM's equations
     Mutation("forget gate zeroed", LSTM, "u->c = fma_(f, u->c_prev, i * g);", "u->c = fma_(splat(0), u->c_prev, i * g);"),
@@ -309,6 +316,24 @@ MUTATIONS = [
     Mutation("shared parameters listed twice", MODEL, "if first[id(array)] == name}", "if True}"),
     Mutation("a model's own parameters unwatched", MODEL, "return _kernels.fingerprint(self._parameters.values())", "return 0"),
     Mutation("each evaluation of the check draws anew", "src/fastrnn/gradcheck.py", '{"seed": int(rng.integers(2**31))}', '{"seed": rng}'),
+    # generation, encoder and decoder
+    Mutation("temperature ignored", SAMPLING, "(logits[k] - logits[best]) / temperature", "(logits[k] - logits[best])"),
+    Mutation("classes past the k-th drawn", SAMPLING, "if logits[k] < limit or left == 0:", "if left == 0:"),
+    Mutation("all of equal logits take part", SAMPLING, "left -= logits[k] > limit", "left += logits[k] > limit"),
+    Mutation("the smallest logit is greedy's choice", SAMPLING, "if logits[k] > logits[best]:", "if logits[k] < logits[best]:"),
+    Mutation("generation begins after the first of the prompt", GENERATION, "last = stream.run(given)[..., -1, :]", "last = stream.run(given)[..., 0, :]"),
+    Mutation("the same class fed again and again", GENERATION, "stream.advance(feed(found[t].reshape(lead)), output)", "stream.advance(feed(found[0].reshape(lead)), output)"),
+    Mutation("probabilities taken for logits", GENERATION, "return np.log(probabilities)", "return probabilities"),
+    Mutation("outputs fed back late", GENERATION, "stream.step(found[t - 1], found[t])", "stream.step(found[0], found[t])"),
+    Mutation("states stay with other beginnings", BEAM, "        states = _chosen(states, rows)\n", "        states = _chosen(states, np.sort(rows))\n"),
+    Mutation("a beginning that has stopped goes on", BEAM, "np.where(over[..., None], _only(stop, K),", "np.where(over[..., None] & False, _only(stop, K),"),
+    Mutation("length penalty ignored", BEAM, "scores / length**penalty", "scores"),
+    Mutation("the stop is returned too", BEAM, "np.append(np.flatnonzero(classes == stop), len(classes))[0]", "1 + np.append(np.flatnonzero(classes == stop), len(classes))[0]"),
+    Mutation("the decoder's state not handed back", DECODER, "(len(self.encoder.layers) - 1), decoder.state[self._place])", "(len(self.encoder.layers) - 1), None)"),
+    Mutation("teacher forcing the other way round", DECODER, ">= self.teacher_forcing", "< self.teacher_forcing"),
+    Mutation("decoder's padding read", DECODER, "if lengths is not None:  # padding is never read", "if False:"),
+    Mutation("norms of a chain not watched", SEQUENTIAL, "options = watching if isinstance(self.layers[i], Recurrent) else {}", "options = {}"),
+    Mutation("a trace of something else", SEQUENTIAL, "traced = layer.trace(x, start, **options)", "traced = layer.trace(2 * x, start, **options)"),
 ]  # fmt: skip
 
 

@@ -55,6 +55,8 @@ def _step(
     x: Any = classes[:, None] if model.takes_ids else np.eye(model.sizes[0], dtype=model.dtype)[classes][:, None]
     output, states = model.forward(x, states)
     last = output[:, 0].astype(np.float64)
+    if np.isnan(last).any():
+        raise ValueError("decode: the model gives NaN; check its parameters and the source")
     if isinstance(model.ends_in(), Softmax):
         with np.errstate(divide="ignore"):  # a class that can't be is -inf
             return np.log(last), states

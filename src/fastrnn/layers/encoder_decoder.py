@@ -8,11 +8,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn._validation import Seed, a_share, as_generator, as_ids, as_real, positive_int, shown
+from fastrnn._validation import (
+    Seed,
+    a_share,
+    as_generator,
+    as_ids,
+    as_real,
+    expect_shape,
+    positive_float,
+    positive_int,
+    shown,
+)
 from fastrnn.layers.base import Array, Gradients, Layer, State, Tape
 from fastrnn.layers.beam import beam_search
 from fastrnn.layers.generation import gives_classes
 from fastrnn.layers.model import Model
+from fastrnn.layers.ragged import checked_lengths
 from fastrnn.layers.recurrent import Recurrent
 from fastrnn.layers.sequential import Sequential
 
@@ -35,15 +46,15 @@ class EncoderDecoder(Model):
     Parameters
     ----------
     encoder : Sequential
-        It ends in a recurrent layer; its output is not used, its final state is handed over.
+        It ends in an `RNN`, `LSTM` or `GRU`; its output is not used, its final state is handed over.
     decoder : Sequential
-        It has one recurrent layer, of the same kind and sizes of state. In training it takes the target, shifted by a
-        step: ``start, y_1, …, y_{T-1}``, and gives ``y_1, …, y_T``.
+        It has one `RNN`, `LSTM` or `GRU`, forwards alone, with a state of the same form and sizes. In training it takes
+        the target, shifted by a step: ``start, y_1, …, y_{T-1}``, and gives ``y_1, …, y_T``.
     teacher_forcing : float
         With what probability a step of the decoder takes what it is given, in training; else what it gave itself at
-        the step before (scheduled sampling: Bengio et al. 2015), its likeliest class or its output. The first step
-        always takes what it is given, and no gradient flows back through what it takes. The attribute may be changed
-        between epochs.
+        the step before (scheduled sampling: Bengio et al. 2015), its likeliest class or its output, nothing being
+        dropped. The first step always takes what it is given, and no gradient flows back through what it takes. The
+        attribute may be changed between epochs.
 
     Examples
     --------
@@ -63,23 +74,47 @@ class EncoderDecoder(Model):
                 raise TypeError(f"{name}: expected a Sequential, got {shown(part)}")
         self.encoder, self.decoder = encoder, decoder
         self.dtype = decoder.dtype
-        self.teacher_forcing = a_share("teacher_forcing", teacher_forcing)
         self._place = self._recurrent_place()
-        if self.teacher_forcing < 1:
+        self.teacher_forcing = teacher_forcing
+
+    @property
+    def link(self) -> str | None:
+        """What turns the output into probabilities: the decoder's."""
+        return self.decoder.link
+
+    @link.setter
+    def link(self, link: str | None) -> None:
+        self.decoder.link = link
+
+    @property
+    def teacher_forcing(self) -> float:
+        """With what probability a step of the decoder takes what it is given, in training."""
+        return self._teacher_forcing
+
+    @teacher_forcing.setter
+    def teacher_forcing(self, share: float) -> None:
+        self._teacher_forcing = a_share("teacher_forcing", share)
+        if share < 1:
             self._expect_feedback("teacher_forcing: expected 1")
 
     def _recurrent_place(self) -> int:
         """Return where the decoder's recurrent layer is; refuse what can't be handed over."""
         last = self.encoder.layers[-1]
         if not isinstance(last, Recurrent):
-            raise ValueError(f"encoder: expected a recurrent layer at its end, got {last!r}")
+            raise ValueError(f"encoder: expected an RNN, LSTM or GRU at its end, got {last!r}")
         places = [i for i, layer in enumerate(self.decoder.layers) if layer.recurrent]
         taker = self.decoder.layers[places[0]] if len(places) == 1 else None
         if not isinstance(taker, Recurrent):
-            raise ValueError(f"decoder: expected one recurrent layer and no other over time, got {self.decoder!r}")
+            raise ValueError(
+                f"decoder: expected one RNN, LSTM or GRU, and no other layer over time, in {self.decoder!r}"
+            )
+        if taker.bidirectional:
+            raise ValueError(f"decoder: expected one that goes forwards alone, step by step, got {taker!r}")
         forms = [(layer._state_names, layer._state_shape(1), layer.dtype) for layer in (last, taker)]
         if forms[0] != forms[1]:
             raise ValueError(f"encoder, decoder: expected states of one form, got those of {last!r} and {taker!r}")
+        if set(map(id, self.encoder.parameters().values())) & set(map(id, self.decoder.parameters().values())):
+            raise ValueError("encoder, decoder: got a layer that both have; they can't share parameters")
         if self.decoder.timed != [True] * len(self.decoder.timed):
             raise ValueError(f"decoder: expected a model that gives an output at every step, got {self.decoder!r}")
         return places[0]
@@ -88,9 +123,6 @@ class EncoderDecoder(Model):
         sizes = self.decoder.sizes
         if sizes[0] != sizes[-1]:
             raise ValueError(f"{what}, as the decoder can't take what it gives: {sizes[-1]} outputs, {sizes[0]} inputs")
-
-    def _gives_classes(self) -> bool:
-        return self.link == "softmax" or gives_classes(self.decoder)
 
     # ---- the protocol ----
 
@@ -153,17 +185,21 @@ class EncoderDecoder(Model):
         encoded, states, encoder_tape = self.encoder.record(source, state, lengths=source_lengths, seed=rng)
         start = self._handed(states)
         if self.teacher_forcing < 1:
-            self._expect_feedback("teacher_forcing: expected 1")
-            inputs = self._mixed(inputs, start, rng)
+            inputs = self._mixed(inputs, start, target_lengths, rng)
         output, ends, decoder_tape = self.decoder.record(inputs, start, lengths=target_lengths, seed=rng)
         return output, ends, self._tape(_Recorded(encoder_tape, decoder_tape, encoded.shape))
 
-    def _mixed(self, inputs: ArrayLike, start: tuple[State, ...], rng: np.random.Generator) -> Array:
+    def _mixed(
+        self, inputs: ArrayLike, start: tuple[State, ...], lengths: ArrayLike | None, rng: np.random.Generator
+    ) -> Array:
         """Return what the decoder takes (N, T[, F]): step by step what it is given, or what it gave itself."""
         decoder = self.decoder
-        given = as_ids("x[1]", inputs, decoder.sizes[0]) if decoder.takes_ids else as_real("x[1]", inputs, self.dtype)
-        taken = np.array(given)
+        taken: Array = np.array(as_ids("x[1]", inputs) if decoder.takes_ids else as_real("x[1]", inputs, self.dtype))
         own = rng.random(taken.shape[:2]) >= self.teacher_forcing
+        if taken.ndim + decoder.takes_ids != 3 or 0 in taken.shape[:2]:
+            return taken  # which the decoder refuses, or has nothing to do with
+        if lengths is not None:  # padding is never read
+            taken[np.arange(taken.shape[1]) >= checked_lengths(lengths, *taken.shape[1::-1])[:, None]] = 0
         stream = decoder.stream(start, len(taken))
         for t in range(taken.shape[1] - 1):
             fed = self._fed(stream.step(np.ascontiguousarray(taken[:, t])))
@@ -172,7 +208,7 @@ class EncoderDecoder(Model):
 
     def _fed(self, output: Array) -> Array:
         """Return what an output (N, K) is as the next input: its likeliest class, or itself."""
-        if not self._gives_classes():
+        if not gives_classes(self.decoder):
             return output
         best: Array = output.argmax(axis=-1)
         one_hot: Array = np.eye(output.shape[-1], dtype=self.dtype)
@@ -215,7 +251,7 @@ class EncoderDecoder(Model):
         beam : int
             How many beginnings are followed at a time (Graves 2012; Sutskever et al. 2014); 1 is greedy.
         length_penalty : float
-            Targets are compared by log-probability / length^penalty, the stop counted: 0 favours short ones.
+            Targets are compared by log-probability / length^penalty, the stop counted: 0 favours short ones; below 100.
         lengths : array_like of int (N,), optional
             Of the sources.
 
@@ -224,18 +260,28 @@ class EncoderDecoder(Model):
         list of ndarray of int64
         """
         steps, beam = positive_int("steps", steps), positive_int("beam", beam)
-        if not self._gives_classes():
+        if not gives_classes(self.decoder):
             raise ValueError(
                 "decode: this decoder's outputs are no classes; "
                 "use model.decoder.generate(first, steps, state=model.encode(source))"
             )
         self._expect_feedback("decode: expected classes that can be fed back")
         K = self.decoder.sizes[-1]
-        for name, value in (("start", start), ("stop", stop)):
-            if value is not None:
-                as_ids(name, value, K)
+        expect_shape("start", as_ids("start", start, K), ())
+        if stop is not None:
+            expect_shape("stop", as_ids("stop", stop, K), ())
+        length_penalty = positive_float("length_penalty", length_penalty, zero=True, below=100.0)
+        if np.ndim(source) != 3 - self.encoder.takes_ids:
+            raise ValueError(f"source: expected a batch, samples first, got shape {np.shape(source)}")
         states = self.encode(source, lengths=lengths)
         return beam_search(self.decoder, states, start, stop, steps, beam, length_penalty)
+
+    def as_batch(self, x: Any) -> Array:
+        """Raise ValueError: samples of two sequences can't be cut out of one array."""
+        raise ValueError(
+            "x: an EncoderDecoder is trained on an iterable of batches ((source, inputs), target), without validation; "
+            f"got {shown(x)}"
+        )
 
     # ---- description, files ----
 
@@ -262,5 +308,8 @@ def _parts(x: Any, lengths: Any) -> tuple[ArrayLike, ArrayLike, ArrayLike | None
         raise TypeError(f"x: expected a tuple (source, what the decoder takes), got {shown(x)}")
     if lengths is not None and (not isinstance(lengths, (tuple, list)) or len(lengths) != 2):
         raise TypeError(f"lengths: expected a tuple (of the sources, of the targets), got {shown(lengths)}")
+    rows = [np.shape(part)[0] if np.ndim(part) else None for part in x]
+    if rows[0] != rows[1]:
+        raise ValueError(f"x: expected as many sources as targets, got {rows[0]} and {rows[1]}")
     of_source, of_target = (None, None) if lengths is None else lengths
     return x[0], x[1], of_source, of_target

@@ -42,7 +42,7 @@ def generate(
         raise ValueError("temperature, top_k: expected None, as this model's outputs are no classes to draw from")
     given = as_ids("prompt", prompt, model.sizes[0]) if model.takes_ids else as_real("prompt", prompt, model.dtype)
     axes = given.ndim + model.takes_ids
-    if axes not in (2, 3) or given.shape[axes - 2] == 0:
+    if axes not in (2, 3) or 0 in given.shape[: axes - 1]:
         raise ValueError(f"prompt: expected {_shapes(model)} with at least one step, got {given.shape}")
     stream = model.stream(state, given.shape[0] if axes == 3 else None)
     last = stream.run(given)[..., -1, :]

@@ -301,7 +301,7 @@ class Sequential(Model):
             How many to generate.
         state : tuple, optional
             Where to start, one state for each layer, as `forward` returns them; zeros if not given. So a vector can
-            stand at the beginning: as the state, or by `Repeat` as every step's input.
+            stand at the beginning.
         temperature : float, optional
             Logits are divided by it, 1 if not given; at 0 the likeliest class is taken.
         top_k : int, optional
