@@ -167,3 +167,15 @@ def test_training_is_repeatable_and_evaluation_is_without_chance():
     assert same_bits(one[2], two[2])
     loss = float(np.square(one[2] - y).mean())
     np.testing.assert_allclose(one[1], loss, rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("per_sequence", [False, True])
+def test_what_is_dropped_is_zero_whatever_it_was(per_sequence, value):
+    layer = fastrnn.Dropout(0.5, per_sequence=per_sequence)
+    x = np.full((3, 2, 6), value)
+    kept = layer.record(np.ones_like(x), seed=0)[0] != 0
+    assert 0 < kept.sum() < kept.size
+    y, _, tape = layer.record(x, seed=0)
+    np.testing.assert_array_equal(y, np.where(kept, value, 0))
+    np.testing.assert_array_equal(layer.backward(tape, x).x, np.where(kept, value, 0))

@@ -158,3 +158,18 @@ def test_deep_nesting(path, where):
         }[where]
         assert deep in text
         refused(path, header(text))
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_directions_and_layers_that_lie(path, layer):
+    for value in (10**12, 2, 1.0, "yes", [1], None, -1):
+        refused(path, with_layer(layer, bidirectional=value), "wrong arguments: bidirectional: expected True or False")
+    for value in (True, 1.0, "1", [1], None):
+        refused(path, with_layer(layer, num_layers=value), "wrong arguments: num_layers: expected an int, got ")
+
+
+def test_a_dilation_that_would_take_all_memory(path):
+    for dilation in (2**23 + 1, 10**12):
+        own = json.loads(json.dumps(KINDS))
+        next(layer for layer in own["model"]["layers"] if layer["type"] == "TDNN")["dilation"] = dilation
+        refused(path, header(own, KINDS_TENSORS), "window, dilation: expected ")

@@ -304,3 +304,49 @@ def test_uniform_glorot_and_identity():
     expect_uniform(initializers.uniform(rng, (30, 40), 0.3), 0.3)
     expect_uniform(initializers.glorot_uniform(rng, 30, 50), np.sqrt(6 / 80))
     np.testing.assert_array_equal(initializers.identity(2, 3), [[1, 0, 0], [0, 1, 0]])
+
+
+def test_transposed_arrays_of_an_initialiser_are_stored_in_rows():
+    def transposed(rng, shapes, gates):  # noqa: ARG001
+        return {name: rng.standard_normal(shape[::-1]).T for name, shape in shapes.items()}
+
+    for dtype in ("float32", "float64"):
+        layer = fastrnn.GRU(2, 3, init=transposed, dtype=dtype, seed=0)
+        assert all(array.flags.c_contiguous for array in layer.parameters().values())
+        assert layer(np.ones((4, 2)))[0].shape == (4, 3)
+
+
+@pytest.mark.parametrize("result", [None, [1.0], 3])
+def test_an_initialiser_gives_a_mapping(result):
+    with pytest.raises(TypeError, match=r"^init: expected a mapping from names to arrays, got "):
+        fastrnn.RNN(2, 3, init=lambda rng, shapes, gates: result)  # noqa: ARG005
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (None, TypeError, "expected real numbers, got dtype object"),
+        (1j, TypeError, "expected real numbers, got dtype complex128"),
+        (np.nan, ValueError, "expected finite numbers, got nan"),
+        (-np.inf, ValueError, "expected finite numbers, got -inf"),
+        (1e300, ValueError, "some values are too large for dtype.*float32"),
+    ],
+)
+def test_an_initialiser_gives_finite_real_numbers(value, error, message):
+    def wrong(rng, shapes, gates):  # noqa: ARG001
+        values = {name: np.zeros(shape) for name, shape in shapes.items()}
+        return values | {"weight_hh_l0": np.full(shapes["weight_hh_l0"], value)}
+
+    with pytest.raises(error, match=f"^init: weight_hh_l0: {message}"):
+        fastrnn.RNN(2, 3, init=wrong)
+
+
+def test_the_arrays_of_an_initialiser_are_copied():
+    kept = {}
+
+    def keep(rng, shapes, gates):  # noqa: ARG001
+        kept.update({name: np.ones(shape) for name, shape in shapes.items()})
+        return kept
+
+    layer = fastrnn.RNN(2, 3, init=keep, dtype="float64")
+    assert not any(np.may_share_memory(kept[name], array) for name, array in layer.parameters().items())

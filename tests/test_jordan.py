@@ -337,3 +337,10 @@ def test_bad_arrays_are_refused_by_name():
         turned.record(x.swapaxes(0, 1), teacher=teacher)
     with pytest.raises(TypeError, match=r"^teacher: expected real numbers"):
         layer.record(x, teacher=teacher * 1j)
+
+
+def test_parameters_lie_in_the_order_that_the_kernels_take():
+    for hidden, outputs in ((2, 3), (3, 2), (1, 1)):
+        layer = fastrnn.Jordan(1, hidden, outputs, seed=0)
+        assert all(array.flags.c_contiguous for array in layer.parameters().values())
+        assert layer(np.ones((4, 1)))[0].shape == (4, outputs)

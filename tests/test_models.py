@@ -204,3 +204,57 @@ def test_a_model_may_stand_in_a_chain_as_any_layer_does():
     for n, steps in enumerate(lengths):
         np.testing.assert_allclose(padded[n, :steps], m(X[n, :steps]), atol=1e-6)
     np.testing.assert_allclose(m.stream().run(X[0]), m(X[0]), atol=1e-6)
+
+
+class Nested(fastrnn.Model):
+    """Layers in containers within containers: y = b(a(x)); its backward forgets a, if asked to."""
+
+    def __init__(self, cells, forgets=False):
+        self.dtype = np.dtype(np.float32)
+        self.cells, self.forgets = cells, forgets
+
+    def record(self, x, state=None):  # noqa: ARG002
+        tapes = []
+        for layer in self.children().values():
+            x, _, tape = layer.record(x)
+            tapes.append(tape)
+        return x, None, self._tape(tapes)
+
+    def backward(self, tape, grad_output, grad_state=None):  # noqa: ARG002
+        grads = {}
+        for (name, layer), own in reversed([*zip(self.children().items(), self._open(tape), strict=True)]):
+            gradients = layer.backward(own, grad_output)
+            grad_output = gradients.x
+            grads |= self.named(name, gradients.parameters)
+        if self.forgets:
+            del grads["cells.0.0.weight"]
+        return fastrnn.Gradients(grad_output, None, grads)
+
+
+def nested(**options):
+    a, b = fastrnn.Linear(3, 2, seed=0), fastrnn.Linear(2, 1, bias=False, seed=1)
+    return Nested([[a], {"last": (b, "no layer")}], **options)
+
+
+def test_layers_are_found_however_deep_they_lie():
+    model = nested()
+    assert list(model.children()) == ["cells.0.0", "cells.1.last.0"]
+    assert list(model.parameters()) == ["cells.0.0.weight", "cells.0.0.bias", "cells.1.last.0.weight"]
+    assert fastrnn.check_gradients(model, np.random.default_rng(0).standard_normal((4, 3))).ok
+
+
+def test_two_layers_of_one_name():
+    model = Nested({"1": fastrnn.Linear(3, 1), 1: fastrnn.Linear(3, 1)})
+    with pytest.raises(ValueError, match=r"^Nested: two layers are called 'cells.1'$"):
+        model.parameters()
+
+
+@pytest.mark.parametrize("optimizer", [fastrnn.SGD(), fastrnn.SGD(momentum=0.9), fastrnn.Adam()], ids=repr)
+def test_a_gradient_that_backward_forgets(optimizer):
+    model = nested(forgets=True)
+    before = model.state_dict()
+    trainer = fastrnn.Trainer(model, loss="mse", optimizer=optimizer)
+    message = r"^backward: expected a gradient for each of .*, got none for \['cells.0.0.weight'\]$"
+    with pytest.raises(ValueError, match=message):
+        trainer.fit(np.ones((4, 3)), np.ones((4, 1)), epochs=1)
+    assert all(same_bits(before[name], array) for name, array in model.parameters().items())

@@ -68,3 +68,12 @@ def test_what_it_refuses():
         fastrnn.LayerNorm(3)(np.zeros((4, 2)))
     with pytest.raises(ValueError, match=r"position 1 LayerNorm takes 3 features, but gets 5"):
         fastrnn.Sequential(fastrnn.Linear(2, 5), fastrnn.LayerNorm(3))
+
+
+def test_an_eps_that_is_nothing_in_the_dtype_of_the_layer():
+    with pytest.raises(ValueError, match=r"^eps: expected more than 0 in float32, got 1e-50$"):
+        fastrnn.LayerNorm(3, eps=1e-50)
+    with pytest.raises(ValueError, match=r"^eps: some values are too large"):
+        fastrnn.LayerNorm(3, eps=1e50)
+    layer = fastrnn.LayerNorm(3, eps=1e-50, dtype="float64")
+    assert same_bits(layer(np.ones((2, 3))), np.zeros((2, 3)))

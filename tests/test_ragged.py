@@ -183,3 +183,11 @@ def test_no_sequences_with_no_lengths(cell):
     assert output.shape == (T, 0, 5)
     grads = layer.backward(tape, np.empty((T, 0, 5)))
     assert not any(grad.any() for grad in grads.parameters.values())
+
+
+def test_no_lengths_of_no_sequences():
+    layer = recurrent("gru", 3, 2)
+    output, state = layer(np.zeros((T, 0, 3)), lengths=[])
+    assert (output.shape, state.shape) == ((T, 0, 2), (1, 0, 2))
+    with pytest.raises(ValueError, match=r"^lengths: expected one for each of 2 sequences, got shape \(0,\)$"):
+        layer(np.zeros((T, 2, 3)), lengths=[])

@@ -287,3 +287,21 @@ def test_many_to_one_trains():
     history = fastrnn.Trainer(model, "cross_entropy", fastrnn.Adam(3e-2), seed=0).fit(x, classes, epochs=30, verbose=0)
     assert history.loss[-1] < 0.3
     assert model.predict_proba(x).shape == (64, 2)
+
+
+def test_lists_of_lists_of_different_lengths():
+    model = fastrnn.Sequential(fastrnn.RNN(1, 2, seed=0))
+    lists = [[[1.0], [2.0]], [[3.0]]]
+    with pytest.raises(ValueError, match=r"^x: expected one rectangular array, or a list of ndarrays, one for each "):
+        model(lists)
+    assert [one.shape for one in model([np.array(one) for one in lists])] == [(2, 2), (1, 2)]
+    assert model([[[1.0], [2.0]]]).shape == (1, 2, 2)
+
+
+def test_ids_too_large_are_named_as_such():
+    model = fastrnn.Sequential(fastrnn.Embedding(9, 3, seed=0), fastrnn.RNN(3, 2, seed=0))
+    ids = np.full((2, 4), 2**64 - 1, np.uint64)
+    with pytest.raises(ValueError, match=r"expected ids from 0 to 8, got 9223372036854775807"):
+        model(ids)
+    ids[:, :2] = 1
+    assert model(ids, lengths=[2, 1]).shape == (2, 4, 2)  # padding is not read

@@ -189,3 +189,20 @@ def test_a_stream_of_a_model_without_recurrence():
     x = data(5)
     stream = m.stream()
     np.testing.assert_allclose([stream.step(x_t) for x_t in x], m(x), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        fastrnn.LSTM(3, 2, seed=0),
+        fastrnn.TDNN(3, 2, 2, seed=0),
+        fastrnn.Jordan(3, 2, 2, seed=0),
+        fastrnn.LayerNorm(3),
+        fastrnn.Sequential(fastrnn.RNN(3, 2, seed=0)),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_how_many_sequences_a_stream_takes(layer):
+    for wrong, error in ((0, ValueError), (-1, ValueError), (2.5, TypeError), ("a", TypeError), (True, TypeError)):
+        with pytest.raises(error, match=r"^batch_size: expected "):
+            layer.stream(batch_size=wrong)

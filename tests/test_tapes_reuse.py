@@ -220,3 +220,65 @@ def test_a_model_that_refuses_a_call_leaves_the_tape_as_it_was():
     with pytest.raises(ValueError, match="features"):
         m.record(x[..., :2], reuse=tape)
     m.backward(tape, output)
+
+
+def refusals(layer, x):
+    """Return the arguments of `record` that are to be refused."""
+    bad = [{"state": "text"}, {"state": np.zeros((7, 7, 7))}, {"lengths": [0] * 4}, {"lengths": [1]}]
+    return [(x, one) for one in bad + ([{"seed": "x"}] if layer.random else [])] + [(x[..., :2], {})]
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        fastrnn.GRU(3, 2, zoneout=0.1, seed=0),
+        fastrnn.LSTM(3, 2, 2, dropout=0.5, seed=0),
+        fastrnn.TDNN(3, 2, 2, seed=0),
+        fastrnn.TDNN(3, 2, 3, causal=False, seed=0),
+        fastrnn.Jordan(3, 2, 2, seed=0),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_a_refused_record_leaves_the_earlier_tape(layer):
+    x = np.random.default_rng(0).standard_normal(SHAPE)
+    output, _, tape = layer.record(x, **({"seed": 0} if layer.random else {}))
+    before = layer.backward(tape, np.ones_like(output)).x
+    for wrong, options in refusals(layer, x):
+        with pytest.raises((TypeError, ValueError)):
+            layer.record(wrong, **options, reuse=tape)
+    assert same_bits(layer.backward(tape, np.ones_like(output)).x, before)
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_a_refused_record_of_a_model_leaves_the_earlier_tape(batched):
+    model = fastrnn.Sequential(
+        fastrnn.GRU(3, 2, seed=0), fastrnn.Dropout(0.5), fastrnn.LSTM(2, 2, seed=0), fastrnn.TDNN(2, 1, 3, seed=0)
+    )
+    x = np.random.default_rng(0).standard_normal(SHAPE if batched else SHAPE[1:])
+    output, good, tape = model.record(x, seed=0)
+    before = model.backward(tape, np.ones_like(output)).x
+    for i in (0, 2, 3):
+        wrong = [*good[:i], np.zeros((7, 7, 7)), *good[i + 1 :]]
+        with pytest.raises((TypeError, ValueError)):
+            model.record(x, wrong, seed=0, reuse=tape)
+    for options in ({"state": "text"}, {"state": good[:2]}, {"seed": "x"}, {"lengths": [0]}):
+        with pytest.raises((TypeError, ValueError)):
+            model.record(x, **options, reuse=tape)
+    assert same_bits(model.backward(tape, np.ones_like(output)).x, before)
+    again, _, _ = model.record(x, good, seed=0, reuse=tape)
+    assert again.shape == output.shape
+
+
+def test_states_are_checked_in_ragged_batches_and_behind_repeat():
+    ragged = fastrnn.Sequential(fastrnn.GRU(3, 2, seed=0))
+    x = np.zeros((4, 9, 3))
+    _, good, tape = ragged.record(x, lengths=RAGGED)
+    with pytest.raises(ValueError, match="h_0: expected shape"):
+        ragged.record(x, (good[0][:, :2],), lengths=RAGGED, reuse=tape)
+    _, _, tape = ragged.record(x, good, lengths=RAGGED, reuse=tape)
+    repeated = fastrnn.Sequential(fastrnn.Repeat(5), fastrnn.GRU(3, 2, seed=0))
+    for x in (np.zeros((4, 3)), np.zeros(3)):
+        _, good, tape = repeated.record(x)
+        with pytest.raises(ValueError, match="h_0: expected shape"):
+            repeated.record(x, (None, good[1][..., :1]), reuse=tape)
+        _, _, tape = repeated.record(x, good, reuse=tape)

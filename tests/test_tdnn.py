@@ -274,3 +274,11 @@ def test_what_it_refuses():
             tdnn(x, lengths=lengths)
     with pytest.raises(ValueError, match=r"^lengths: expected None with one sequence \(9, 3\)"):
         tdnn(x[:, 0], lengths=[3])
+
+
+def test_a_window_that_spans_too_many_steps():
+    assert fastrnn.TDNN(1, 1, 2, dilation=2**24).context == 2**24
+    for window, dilation in ((2, 2**24 + 1), (3, 10**12), (5, 2**23)):
+        span = (window - 1) * dilation
+        with pytest.raises(ValueError, match=rf"^window, dilation: expected .* <= 16777216, got {span}$"):
+            fastrnn.TDNN(1, 1, window, dilation=dilation)

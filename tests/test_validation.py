@@ -112,3 +112,22 @@ def test_expect_shape_and_features():
     for shape in ((3,), (2, 4), (1, 1, 2, 3), ()):
         with pytest.raises(ValueError, match=r"^x: expected shape \(T, F\) with 3 features, got \("):
             check.expect_features("x", np.zeros(shape), 3, (2, 3), "(T, F)")
+
+
+@pytest.mark.parametrize("wrong", [np.array([1, 2]), np.array(["tanh"]), ["tanh"], None, 1])
+def test_one_of_takes_names_alone(wrong):
+    with pytest.raises(ValueError, match=r"^how: expected one of 'tanh', 'relu', got "):
+        check.one_of("how", wrong, ("tanh", "relu"))
+
+
+def test_no_ids_at_all():
+    for empty in ([], (), [[], []]):
+        ids = check.as_ids("x", empty, 5)
+        assert (ids.dtype, ids.size) == (np.intp, 0)
+    with pytest.raises(TypeError, match=r"^x: expected ids, which are integers, got dtype float64$"):
+        check.as_ids("x", np.zeros(0))
+
+
+def test_ids_too_large_for_an_index_do_not_become_negative():
+    ids = check.as_ids("x", np.array([3, 2**63, 2**64 - 1], np.uint64))
+    assert ids.tolist() == [3, 2**63 - 1, 2**63 - 1]

@@ -18,6 +18,7 @@ __all__ = [
     "as_float",
     "as_generator",
     "as_ids",
+    "as_integers",
     "as_real",
     "as_shape",
     "expect_features",
@@ -25,6 +26,7 @@ __all__ = [
     "one_of",
     "positive_float",
     "positive_int",
+    "rows_of_stream",
     "shown",
 ]  # `shown` is a repr that is short, however long the value
 
@@ -62,6 +64,11 @@ def positive_int(name: str, value: int) -> int:
     if value < 1:
         raise ValueError(f"{name}: expected at least 1, got {value}")
     return int(value)
+
+
+def rows_of_stream(batch_size: int | None) -> int | None:
+    """Return how many sequences a stream takes side by side; None for one without a batch axis."""
+    return None if batch_size is None else positive_int("batch_size", batch_size)
 
 
 def a_bool(name: str, value: bool) -> bool:
@@ -105,7 +112,7 @@ def _probability(name: str, value: float, end: str, *, one: bool) -> float:
 
 def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
     """Return a name that is among those allowed."""
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name}: expected one of {', '.join(map(repr, allowed))}, got {shown(value)}")
     return value
 
@@ -138,18 +145,28 @@ def as_float(name: str, value: ArrayLike) -> Array:
     return as_real(name, value, np.float64 if double else np.float32)
 
 
+def as_integers(name: str, value: ArrayLike, what: str) -> NDArray[np.integer[Any]]:
+    """Return an array of some integer dtype, also of an empty list; ``what`` says what the numbers are."""
+    array = np.asarray(value)
+    if array.size == 0 and isinstance(value, (list, tuple)):
+        return array.astype(np.intp)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected {what}, got dtype {array.dtype}")
+    return array
+
+
 def as_ids(name: str, value: ArrayLike, count: int | None = None) -> NDArray[np.intp]:
     """Return whole numbers, from 0 to below ``count`` if that is given, in an array of their shape."""
     try:
-        array = np.asarray(value)
+        array = as_integers(name, value, "ids, which are integers")
     except ValueError:
         raise ValueError(f"{name}: expected one rectangular array, got parts of different shapes") from None
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected ids, which are integers, got dtype {array.dtype}")
     if array.size and count is not None:
         least, most = array.min(), array.max()
         if least < 0 or most >= count:
             raise ValueError(f"{name}: expected ids from 0 to {count - 1}, got {least if least < 0 else most}")
+    if array.dtype == np.uint64:  # what is too large for intp stays the largest number rather than becoming negative
+        array = np.minimum(array, np.uint64(np.iinfo(np.intp).max))
     return array.astype(np.intp, order="C", copy=False)
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from fastrnn._validation import expect_shape, one_of, positive_int, shown
+from fastrnn._validation import as_real, expect_shape, one_of, positive_int, shown
 
 Array = NDArray[np.float64]
 Shape = tuple[int, ...]
@@ -258,13 +258,23 @@ def initial_parameters(
     Raises
     ------
     ValueError
-        If the name is unknown, the initializer does not suit the layer, or it gives other names or shapes than asked.
+        If the name is unknown, the initializer does not suit the layer, or it gives other names or shapes than asked,
+        or numbers that are not finite.
     TypeError
-        If ``init`` is neither a name nor an initializer.
+        If ``init`` is neither a name nor an initializer, or it gives no mapping from names to arrays of real numbers.
     """
     values = as_initializer(init)(rng, shapes, Gates(gates, hidden_size, forget_gate, update_gate))
+    if not isinstance(values, Mapping):
+        raise TypeError(f"init: expected a mapping from names to arrays, got {shown(values)}")
     if values.keys() != shapes.keys():
         raise ValueError(f"init: expected arrays named {list(shapes)}, got {list(values)}")
-    for name, shape in shapes.items():
-        expect_shape(f"init: {name}", values[name], shape)
-    return {name: values[name] for name in shapes}
+    return {name: _checked(f"init: {name}", values[name], shape) for name, shape in shapes.items()}
+
+
+def _checked(name: str, values: ArrayLike, shape: Shape) -> Array:
+    """Return initial values as an array, if they are finite and of this shape."""
+    array: Array = as_real(name, values, np.float64)
+    expect_shape(name, array, shape)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: expected finite numbers, got {array[~np.isfinite(array)][0]}")
+    return array

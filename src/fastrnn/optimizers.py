@@ -39,6 +39,7 @@ class SGD:
 
     def update(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
         """Change the parameters in place by one step."""
+        _expect_all(parameters, gradients)
         for name, w in parameters.items():
             step = gradients[name]
             if self.momentum:
@@ -83,6 +84,7 @@ class Adam:
 
     def update(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
         """Change the parameters in place by one step."""
+        _expect_all(parameters, gradients)
         self._steps += 1
         beta1, beta2 = self.betas
         rate = self.learning_rate / (1 - beta1**self._steps)
@@ -98,6 +100,13 @@ class Adam:
     def __repr__(self) -> str:
         """Return the call that would build this optimiser."""
         return f"Adam({self.learning_rate}, betas={self.betas}, eps={self.eps})"
+
+
+def _expect_all(parameters: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
+    """Raise unless there is a gradient for each parameter."""
+    missing = [name for name in parameters if name not in gradients]
+    if missing:
+        raise ValueError(f"backward: expected a gradient for each of {list(parameters)}, got none for {missing}")
 
 
 def clip_by_global_norm(gradients: Mapping[str, Array], limit: float) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._validation import as_real, expect_features, expect_shape
+from fastrnn._validation import as_real, expect_features, expect_shape, rows_of_stream
 from fastrnn.layers.base import Array, Layer, State
 from fastrnn.layers.ragged import Dense, lengths_of_one, packing
 
@@ -60,6 +60,15 @@ class OverTime(Layer):
             expect_shape(name, array, (shape[0], *shape[2:]) if unbatched else shape)
             arrays.append(array.reshape(shape))
         return arrays
+
+    def check_state(self, state: State, rows: int | None) -> None:
+        """Raise unless this can be the initial state of N rows, or of one without a batch axis for None."""
+        self._states("{}_0", state, 1 if rows is None else rows, unbatched=rows is None)
+
+    def _stream_states(self, state: State, batch_size: int | None) -> tuple[list[Array], int | None]:
+        """Return the states that a stream starts from, and its N; None for one sequence without a batch axis."""
+        rows = rows_of_stream(batch_size)
+        return self._states("{}_0", state, rows or 1, unbatched=rows is None), rows
 
     def _state(self, parts: list[Array], unbatched: bool) -> State:
         """Return states in the form in which users pass them."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrnn import _elementwise
-from fastrnn._validation import as_real, expect_shape
+from fastrnn._validation import as_real, expect_shape, rows_of_stream
 
 if TYPE_CHECKING:
     from fastrnn.layers.stream import LayerStream
@@ -126,8 +126,9 @@ class Layer(ABC):
         """Return the output alone; recurrent layers return ``(output, state)``."""
         return self.forward(x)[0]
 
-    def stream(self, state: State = None, batch_size: int | None = None) -> "LayerStream":  # noqa: ARG002
+    def stream(self, state: State = None, batch_size: int | None = None) -> "LayerStream":
         """Return a runner that takes the input of one sequence, or of N, step by step and carries the state."""
+        rows_of_stream(batch_size)
         from fastrnn.layers.stream import ForwardStream  # noqa: PLC0415 - stream.py needs this module
 
         return ForwardStream(self, state)

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from fastrnn import _kernels
-from fastrnn._validation import BLANK, Seed, a_bool, a_rate, as_dtype, as_generator, positive_int, shown
+from fastrnn._validation import BLANK, Seed, a_bool, a_rate, as_dtype, as_generator, as_real, positive_int, shown
 from fastrnn.initializers import Initializer, as_initializer, initial_parameters
 from fastrnn.layers.axes import OverTime
 from fastrnn.layers.base import Array, Shapes
@@ -92,7 +92,9 @@ class Built(OverTime):
             forget_gate=self._forget_gate,
             update_gate=self._update_gate,
         )
-        self._parameters = {name: array.astype(self.dtype) for name, array in drawn.items()}
+        self._parameters = {
+            name: as_real(f"init: {name}", array, self.dtype, copy=True) for name, array in drawn.items()
+        }
 
     def _zoneout(self, zoneout: float | tuple[float, float]) -> tuple[float, ...]:
         """Return one rate for each state."""
@@ -118,9 +120,9 @@ class Built(OverTime):
 
         Those of the reversed direction, if there is one, follow each layer's as ``…_l0_reverse``.
         """
-        H, directions = config["hidden_size"], 1 + config.get("bidirectional", False)
+        H, directions = config["hidden_size"], 1 + a_bool("bidirectional", config.get("bidirectional", False))
         units = _kernels.CELLS[cls._cell_of(config)].gates * H
-        for k in range(config["num_layers"]):
+        for k in range(positive_int("num_layers", config["num_layers"])):
             for reverse in range(directions):
                 names = _names(k, bool(reverse))
                 yield names[0], (units, directions * H if k else config["input_size"])

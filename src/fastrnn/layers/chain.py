@@ -30,6 +30,18 @@ def is_list(x: Any, ndim: int) -> TypeGuard[Sequence[Array]]:
     return all(isinstance(one, np.ndarray) and one.ndim == ndim for one in x)
 
 
+def rectangular(x: ArrayLike) -> ArrayLike:
+    """Return x; raise ValueError if it is lists of different lengths, of which no array can be made."""
+    try:
+        np.asarray(x)
+    except ValueError:
+        raise ValueError(
+            "x: expected one rectangular array, or a list of ndarrays, one for each sequence; "
+            "got a list whose parts have different shapes"
+        ) from None
+    return x
+
+
 class Axes:
     """What a chain of layers does to the axes of a batch.
 
@@ -79,6 +91,13 @@ class Axes:
             return self._swap(array, 0), None
         packed = _packed(batch, T * np.arange(N))
         return self._pack(array, 0, packed), packed
+
+    def rows(self, x: Array, packed: Packed | None) -> int | None:
+        """Return N of what `enter` gave; None if it has no batch axis."""
+        if packed is not None:
+            return packed.batch.rows
+        batched = x.ndim + self._ids == 2 + self.timed[0]
+        return x.shape[int(self.timed[0])] if batched else None
 
     def enter_list(self, sequences: Sequence[Array]) -> tuple[Array, Packed]:
         """Return the packed rows of sequences (T_i, F), or of ids (T_i,), and how they are packed."""

@@ -117,7 +117,6 @@ class Dropout(Layer):
 
     @staticmethod
     def _masked(x: Array, mask: Array, steps: Array | None) -> Array:
-        """Return x ∘ mask as a new array, 0 in the padding."""
-        if steps is None:
-            return np.asarray(x * mask)
-        return np.multiply(x, mask, out=np.zeros_like(x), where=steps)
+        """Return x ∘ mask as a new array, 0 in the padding and wherever the mask is 0, whatever x is there."""
+        kept = mask != 0 if steps is None else steps & (mask != 0)
+        return np.multiply(x, mask, out=np.zeros_like(x), where=kept)

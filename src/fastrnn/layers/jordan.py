@@ -101,7 +101,9 @@ class Jordan(OverTime):
         self.dtype = as_dtype(dtype)
         shapes = dict(self.parameter_shapes(self.config()))
         rng = None if seed is BLANK else as_generator(seed)
-        self._parameters = {name: _initial(rng, name, shape).astype(self.dtype) for name, shape in shapes.items()}
+        self._parameters = {
+            name: np.array(_initial(rng, name, shape), self.dtype, order="C") for name, shape in shapes.items()
+        }
 
     # ---- parameters ----
 
@@ -299,5 +301,5 @@ class Jordan(OverTime):
 
     def stream(self, state: State = None, batch_size: int | None = None) -> LayerStream:
         """Return a runner for one sequence, or N of them, that takes the input step by step and allocates nothing."""
-        ((start,),) = self._states("{}_0", state, batch_size or 1, unbatched=batch_size is None)
+        ((start,),), _ = self._stream_states(state, batch_size)
         return _jordan.JordanStream(self.nonlinearity, self.output_activation, start, *self._all_parameters())

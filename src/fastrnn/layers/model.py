@@ -1,6 +1,6 @@
 """Model: what is built of layers, whatever way the data take through them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from os import PathLike
 from typing import Any, Self
@@ -17,8 +17,17 @@ from fastrnn.layers.base import Array, Layer
 LINKS: dict[str, Callable[[Array], Array]] = {"sigmoid": expit, "softmax": lambda z: softmax(z, axis=-1)}
 
 
+def _layers_in(name: str, value: Any) -> Iterator[tuple[str, Layer]]:
+    """Yield the names and layers of an attribute, also of tuples, lists and dicts within each other."""
+    if isinstance(value, Layer):
+        yield name, value
+    elif isinstance(value, (tuple, list, dict)):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _layers_in(f"{name}.{key}", part)
+
+
 class Model(Layer):
-    """Base of models: a class whose attributes are layers, or tuples, lists or dicts of layers.
+    """Base of models: a class whose attributes are layers, or tuples, lists or dicts of them, also within each other.
 
     A model of one's own defines `record` and `backward` by calling those of its layers, and `forward` if one of these
     is random. Parameters, copies, files of parameters, `fastrnn.check_gradients` and `fastrnn.Trainer` follow. It is
@@ -33,15 +42,19 @@ class Model(Layer):
     link: str | None = None
 
     def children(self) -> dict[str, Layer]:
-        """Return the layers by name, those in a tuple, list or dict by number or key: ``encoder``, ``cells.0``."""
+        """Return the layers by name, those in a tuple, list or dict by number or key: ``encoder``, ``cells.0``.
+
+        Raises
+        ------
+        ValueError
+            If two layers have one name, as in ``{"1": a, 1: b}``.
+        """
         found: dict[str, Layer] = {}
-        for name, value in vars(self).items():
-            if isinstance(value, (tuple, list)):
-                parts: Mapping[Any, Any] = dict(enumerate(value))
-            else:
-                parts = value if isinstance(value, dict) else {}
-            found |= {name: value} if isinstance(value, Layer) else {}
-            found |= {f"{name}.{key}": part for key, part in parts.items() if isinstance(part, Layer)}
+        for attribute, value in vars(self).items():
+            for name, layer in _layers_in(attribute, value):
+                if name in found:
+                    raise ValueError(f"{type(self).__name__}: two layers are called {name!r}")
+                found[name] = layer
         return found
 
     @property

@@ -20,7 +20,7 @@ class LayerNorm(Layer):
     features : int
         F.
     eps : float
-        Keeps the root from 0.
+        Keeps the root from 0; more than 0 in the layer's dtype.
     elementwise_affine : bool
         Whether there are weight and bias; they start at 1 and 0.
     dtype : {"float32", "float64"}
@@ -37,6 +37,8 @@ class LayerNorm(Layer):
         self.eps = positive_float("eps", eps)
         self.elementwise_affine = a_bool("elementwise_affine", elementwise_affine)
         self.dtype: np.dtype[Any] = as_dtype(dtype)
+        if as_real("eps", self.eps, self.dtype) == 0:
+            raise ValueError(f"eps: expected more than 0 in {self.dtype}, got {eps}")
         initial = {"weight": np.ones, "bias": np.zeros}
         self._parameters = {
             name: initial[name](shape, self.dtype) for name, shape in self.parameter_shapes(self.config())

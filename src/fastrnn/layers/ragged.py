@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastrnn import _rows
 from fastrnn._memory import empty
-from fastrnn._validation import shown
+from fastrnn._validation import as_integers, shown
 from fastrnn.layers.base import Array
 
 Rows = slice | NDArray[np.int64]
@@ -24,11 +24,9 @@ def checked_lengths(lengths: ArrayLike, steps: int, rows: int) -> NDArray[np.int
         If there is not one length for each sequence, or one is not a whole number from 1 to T.
     """
     try:
-        array = np.asarray(lengths)
+        array = as_integers("lengths", lengths, "whole numbers")
     except ValueError:
         raise ValueError(f"lengths: expected one number for each sequence, got {shown(lengths)}") from None
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"lengths: expected whole numbers, got dtype {array.dtype}")
     if array.shape != (rows,):
         raise ValueError(f"lengths: expected one for each of {rows} sequences, got shape {array.shape}")
     if rows and not (array.min() >= 1 and array.max() <= steps):

@@ -139,11 +139,11 @@ class Recurrent(Built):
         sequence, unbatched = self._sequence(x)
         batch = self._batch(sequence, lengths, unbatched)
         states = self._states("{}_0", state, batch.rows, unbatched)
-        spare = [] if reuse is None else self._recycle(reuse).layers
+        rng = as_generator(seed) if self.random else None
+        spare = [] if reuse is None else self._recycle(reuse).layers  # last: what is refused must not end it
         rows = batch.pack(sequence, spare[0].x if spare else None)
         if np.may_share_memory(rows, x):  # the tape owns what it needs
             rows = rows.copy()
-        rng = as_generator(seed) if self.random else None
         rows, final, tapes = self._stack.forward(
             self._weights(), batch, rows, states, record=True, rng=rng, spare=spare
         )
@@ -273,8 +273,8 @@ class Recurrent(Built):
                 f"stream: {type(self).__name__} is bidirectional, so its first output needs the last step; "
                 "call it on whole sequences, or build it with bidirectional=False"
             )
-        states = self._states("{}_0", state, batch_size or 1, unbatched=batch_size is None)
-        shape = (self.hidden_size,) if batch_size is None else (batch_size, self.hidden_size)
+        states, rows = self._stream_states(state, batch_size)
+        shape = (self.hidden_size,) if rows is None else (rows, self.hidden_size)
         zoneout = self._stack.expected
         return KernelStream(
             [

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._validation import Seed, as_generator, as_ids, as_real, expect_shape, positive_int
+from fastrnn._validation import Seed, as_generator, as_ids, as_real, expect_shape, rows_of_stream
+from fastrnn.layers.axes import OverTime
 from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
-from fastrnn.layers.chain import Axes, Packed, common_dtype, is_list, sizes_of
+from fastrnn.layers.chain import Axes, Packed, common_dtype, is_list, rectangular, sizes_of
 from fastrnn.layers.generation import generate
 from fastrnn.layers.model import Model
 from fastrnn.layers.recurrent import Recurrent
@@ -88,7 +89,7 @@ class Sequential(Model):
             If x does not hold real numbers, or whole ones where these are ids, or ``lengths`` no whole ones.
         """
         if not is_list(x, 1 if self.takes_ids else 2):
-            return self.forward(x, lengths=lengths)[0]
+            return self.forward(rectangular(x), lengths=lengths)[0]
         if lengths is not None:
             raise ValueError("lengths: expected None with a list, whose sequences have their own")
         rows, packed = self._axes.enter_list([self._cast(one, f"x[{i}]") for i, one in enumerate(x)])
@@ -130,6 +131,7 @@ class Sequential(Model):
         """
         array, packed = self._axes.enter(self._cast(x), lengths)
         rng = as_generator(seed) if self.random else None
+        self._check_states(state, self._axes.rows(array, packed))
         spare = [None] * len(self.layers) if reuse is None else self._recycle(reuse)[0]
         tapes: list[Tape] = []
 
@@ -245,6 +247,12 @@ class Sequential(Model):
         self._run(array, packed, state, step)
         return found
 
+    def _check_states(self, state: State, rows: int | None) -> None:
+        """Raise unless each layer can start from its state, before `record` ends an earlier tape."""
+        for layer, start in zip(self.layers, self._states(state), strict=True):
+            if isinstance(layer, OverTime) and start is not None:
+                layer.check_state(start, rows)
+
     def _states(self, state: State) -> Sequence[State]:
         if state is None:
             return [None] * len(self.layers)
@@ -267,8 +275,7 @@ class Sequential(Model):
         ModelStream
             It owns a snapshot of the weights; training afterwards does not change it.
         """
-        rows = None if batch_size is None else positive_int("batch_size", batch_size)
-        return ModelStream(self, self._states(state), rows)
+        return ModelStream(self, self._states(state), rows_of_stream(batch_size))
 
     def generate(
         self,

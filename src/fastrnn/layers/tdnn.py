@@ -21,12 +21,15 @@ from fastrnn._validation import (
     as_real,
     expect_shape,
     positive_int,
+    shown,
 )
 from fastrnn.initializers import uniform
 from fastrnn.layers.axes import OverTime
 from fastrnn.layers.base import Array, Gradients, Shapes, State, Tape, read_only
 from fastrnn.layers.ragged import Dense, Longer, Rows
 from fastrnn.layers.stream import ForwardStream, LayerStream, refuse_stream
+
+LARGEST_CONTEXT = 2**24  # steps: memory follows it, and a model file must not be able to ask for any amount
 
 
 class _Recorded(NamedTuple):
@@ -49,7 +52,7 @@ class TDNN(OverTime):
     window : int
         How many steps y_t sees; odd if not causal.
     dilation : int
-        How far they lie apart.
+        How far they lie apart; (window - 1)·dilation may be 2²⁴ at most.
     bias : bool
         Whether there is a bias; it starts at 0.
     causal : bool
@@ -86,6 +89,9 @@ class TDNN(OverTime):
         self.outputs = positive_int("output_size", output_size)
         self.window = positive_int("window", window)
         self.dilation = positive_int("dilation", dilation)
+        if self.context > LARGEST_CONTEXT:
+            got = shown(self.context)
+            raise ValueError(f"window, dilation: expected (window - 1) * dilation <= {LARGEST_CONTEXT}, got {got}")
         self.bias = a_bool("bias", bias)
         self.causal = a_bool("causal", causal)
         if not self.causal and self.window % 2 == 0:
@@ -258,8 +264,8 @@ class TDNN(OverTime):
         """Return a runner that carries the last C inputs; raise ValueError if the window sees later steps."""
         if not self.causal:
             refuse_stream(self, "its window sees later steps")
-        states = self._states("{}_0", state, batch_size or 1, unbatched=batch_size is None)
-        return ForwardStream(self, self._state(states, unbatched=batch_size is None))
+        states, rows = self._stream_states(state, batch_size)
+        return ForwardStream(self, self._state(states, unbatched=rows is None))
 
     # ---- taps ----
 
@@ -277,11 +283,14 @@ class TDNN(OverTime):
     def _state_shape(self, rows: int) -> tuple[int, ...]:
         return self.context, rows, self.input_size
 
-    def _state_rows(self, form: str, state: State, batch: Dense, unbatched: bool) -> Array:
-        """Return a state as rows (C·N, I), step after step in the order of the batch; zeros if None."""
+    def _states(self, form: str, state: State, rows: int, unbatched: bool) -> list[Array]:
         if not self.causal and state is not None:
             name = form.format(*self._state_names)
             raise ValueError(f"{name}: expected None with causal=False, got {type(state).__name__}")
+        return super()._states(form, state, rows, unbatched)
+
+    def _state_rows(self, form: str, state: State, batch: Dense, unbatched: bool) -> Array:
+        """Return a state as rows (C·N, I), step after step in the order of the batch; zeros if None."""
         (steps,) = self._states(form, state, batch.rows, unbatched)
         return batch.sort(steps.swapaxes(0, 1)).swapaxes(0, 1).reshape(-1, self.input_size)
 
