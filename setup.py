@@ -8,6 +8,7 @@ FASTRNN_SANITIZE=1 builds with the address and undefined-behaviour sanitizers an
 
 import os
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -52,23 +53,26 @@ class BuildKernels(build_ext):
 
     def kernel_objects(self, ext: Extension) -> list[str]:
         """Compile the kernels and return the object files."""
-        objects: list[str] = []
-        for isa, flags in isas().items():
-            for real in REALS:
-                macros = [
-                    (f"FR_ISA_{isa.upper()}", "1"),
-                    (f"FR_REAL_{real.upper()}", "1"),
-                    ("FR_TABLE", f"fr_kernels_{isa}_{real}"),
-                ]
-                objects += self.compiler.compile(
-                    ["csrc/kernels.c"],
-                    output_dir=str(Path(self.build_temp) / f"{isa}_{real}"),
-                    macros=macros,
-                    include_dirs=ext.include_dirs,
-                    extra_postargs=[*OPTIMISE, *WARN, *SANITIZERS, *flags],
-                    depends=ext.depends,
-                )
-        return objects
+        kinds = [(isa, flags, real) for isa, flags in isas().items() for real in REALS]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # the compiler is a process of its own
+            parts = list(pool.map(lambda kind: self.kernel_object(ext, *kind), kinds))
+        return [path for part in parts for path in part]
+
+    def kernel_object(self, ext: Extension, isa: str, flags: list[str], real: str) -> list[str]:
+        """Compile the kernels for one ISA and element type."""
+        macros = [
+            (f"FR_ISA_{isa.upper()}", "1"),
+            (f"FR_REAL_{real.upper()}", "1"),
+            ("FR_TABLE", f"fr_kernels_{isa}_{real}"),
+        ]
+        return self.compiler.compile(
+            ["csrc/kernels.c"],
+            output_dir=str(Path(self.build_temp) / f"{isa}_{real}"),
+            macros=macros,
+            include_dirs=ext.include_dirs,
+            extra_postargs=[*OPTIMISE, *WARN, *SANITIZERS, *flags],
+            depends=ext.depends,
+        )
 
 
 def extensions() -> list[Extension]:
