@@ -26,9 +26,11 @@ INLINE vec zone_out(const fr_zoneout *zone, int state, int64_t row, int64_t unit
 
 INLINE int zones(const fr_options *options) { return options->zoneout.rate[0] > 0 || options->zoneout.rate[1] > 0; }
 
-/* Every epilogue is compiled twice, without options and with them. It works on a copy of the span, which its stores
- * can't change: from `span` itself everything would be read again after each. */
 INLINE int has_options(const fr_options *options) { return options->keep || zones(options); }
+
+/* Every epilogue is compiled twice, without options and with them. It works on a copy of the span, which its stores
+ * can't change: from `span` itself everything would be read again after each.
+ */
 
 /* ---- forward: some rows of one panel ---- */
 

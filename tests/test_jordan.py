@@ -12,10 +12,10 @@ from fastrnn import _jordan
 from fastrnn.reference import Jordan as Reference
 from fastrnn.reference.sequence import pre_activation
 from layer_table import DTYPES, randomise, same_bits
+from reference_cases import STEP, derivative
 
 FUNCTIONS = tuple(product(_jordan.PHI, _jordan.PSI))
 each_function = pytest.mark.parametrize(("phi", "psi"), FUNCTIONS)
-STEP = 5e-4
 
 
 def layer_of(phi="tanh", psi="linear", sizes=(3, 5, 4), seed=0, **options):
@@ -38,19 +38,6 @@ def problem(layer, T, N, seed=0, lengths=None):
 
 
 # ---- the reference ----
-
-
-def derivative(loss, array):
-    """[8(f(x+h) - f(x-h)) - (f(x+2h) - f(x-2h))] / 12h of every element, the array being changed in place and back."""
-    result = np.empty_like(array)
-    for index in np.ndindex(array.shape):
-        value, at = array[index], {}
-        for k in (-2, -1, 1, 2):
-            array[index] = value + k * STEP
-            at[k] = loss()
-        array[index] = value
-        result[index] = (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * STEP)
-    return result
 
 
 @pytest.mark.parametrize("forced", [False, True])

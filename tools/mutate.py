@@ -213,7 +213,7 @@ MUTATIONS = [
     Mutation("a worker watches another's rows", BACKWARD, "watch(f, step, units ? f->worker : 0, workers);", "watch(f, step, f->worker, workers);"),
     Mutation("the bound of h for c", KERNELS, "args.flow.bound[0], args.flow.bound[1] = bounds", "args.flow.bound[0] = args.flow.bound[1] = bounds[0]"),
     Mutation("the bound of h for c, in the layer", RECURRENT, "Watch((numbers[0], numbers[-1]), arrays)", "Watch((numbers[0], numbers[0]), arrays)"),
-    Mutation("norms of one layer for all", STACK, "return self.norms[0][i], self.norms[1][i]", "return self.norms[0][i], self.norms[1][0]"),
+    Mutation("norms of one layer for all", STACK, "own = [norms[i] for norms in self.norms]", "own = [norms[0] for norms in self.norms]"),
     Mutation("norms in axes of their own", RECURRENT, "self._output(batch.unpack(one[:, None]), unbatched) for one in norms]", "batch.unpack(one[:, None]) for one in norms]"),
     # stacks in two directions
     Mutation("outputs of two directions exchanged", STACK, "output[:, d * self.H : (d + 1) * self.H])", "output[:, (1 - d) * self.H : (2 - d) * self.H])"),

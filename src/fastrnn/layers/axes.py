@@ -23,12 +23,19 @@ class OverTime(Layer):
     recycles = True
     dtype: np.dtype[Any]
     input_size: int
+    outputs: int  # features that come out
     batch_first: bool
     _state_names: tuple[str, ...]
 
     def _state_shape(self, rows: int) -> tuple[int, ...]:
         """Return the shape of one state of N rows; the rows are its second axis."""
         raise NotImplementedError
+
+    def output_size(self, input_size: int) -> int:
+        """Return the number of output features; raise ValueError if the layer takes another number than this."""
+        if input_size != self.input_size:
+            raise ValueError(f"{type(self).__name__} takes {self.input_size} features, but gets {input_size}")
+        return self.outputs
 
     def _sequence(self, x: ArrayLike) -> tuple[Array, bool]:
         """Return x as (T, N, I), and whether it came without a batch axis."""
@@ -82,6 +89,13 @@ class OverTime(Layer):
     def _output(self, array: Array, unbatched: bool) -> Array:
         """Return (T, N, ·) with the axes that x came with."""
         return array[:, 0] if unbatched else array.swapaxes(0, 1) if self.batch_first else array
+
+    def _pack(self, name: str, array: ArrayLike, batch: Dense, unbatched: bool) -> Array:
+        """Return rows (S, O) of an array with the shape of the output."""
+        lead = (batch.steps,) if unbatched else (batch.steps, batch.rows)
+        checked = as_real(name, array, self.dtype)
+        expect_shape(name, checked, (*(lead[::-1] if self.batch_first else lead), self.outputs))
+        return batch.pack(np.ascontiguousarray(self._with_batch(checked)))
 
     def _batch(self, x: Array, lengths: ArrayLike | None, unbatched: bool) -> Dense:
         """Return how the rows of x (T, N, I) are packed."""

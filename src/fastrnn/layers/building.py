@@ -68,6 +68,7 @@ class Built(OverTime):
         self.bias = a_bool("bias", bias)
         self.batch_first = a_bool("batch_first", batch_first)
         self.bidirectional = a_bool("bidirectional", bidirectional)
+        self.outputs = self.hidden_size * (1 + self.bidirectional)
         self.dropout = a_rate("dropout", dropout)
         if self.dropout and self.num_layers == 1:
             raise ValueError(f"dropout: expected 0 with num_layers=1, got {dropout}; it is what happens between layers")
@@ -156,9 +157,3 @@ class Built(OverTime):
 
     def _state_shape(self, rows: int) -> tuple[int, ...]:
         return len(self._names), rows, self.hidden_size
-
-    def output_size(self, input_size: int) -> int:
-        """Return ``hidden_size``, twice that if bidirectional."""
-        if input_size != self.input_size:
-            raise ValueError(f"{type(self).__name__} takes {self.input_size} features, but gets {input_size}")
-        return self.hidden_size * (1 + self.bidirectional)

@@ -13,8 +13,6 @@ from fastrnn._validation import (
     a_bool,
     as_dtype,
     as_generator,
-    as_real,
-    expect_shape,
     one_of,
     positive_int,
 )
@@ -132,12 +130,6 @@ class Jordan(OverTime):
             "dtype": self.dtype.name,
         }
 
-    def output_size(self, input_size: int) -> int:
-        """Return O."""
-        if input_size != self.input_size:
-            raise ValueError(f"Jordan takes {self.input_size} features, but gets {input_size}")
-        return self.outputs
-
     def _state_shape(self, rows: int) -> tuple[int, int, int]:
         return 1, rows, self.outputs
 
@@ -227,13 +219,6 @@ class Jordan(OverTime):
         y, h = self._run_rows(batch, rows, y_0, fed, spare, record=True)
         output, final = self._results(batch, y, unbatched)
         return read_only(output), final, self._tape(_Recorded(rows, y, fed, h, batch, unbatched))
-
-    def _pack(self, name: str, array: ArrayLike, batch: Dense, unbatched: bool) -> Array:
-        """Return rows (S, O) of an array shaped like the output."""
-        lead = (batch.steps,) if unbatched else (batch.steps, batch.rows)
-        checked = as_real(name, array, self.dtype)
-        expect_shape(name, checked, (*(lead[::-1] if self.batch_first else lead), self.outputs))
-        return batch.pack(np.ascontiguousarray(self._with_batch(checked)))
 
     def _run_rows(
         self,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn import _streams
-from fastrnn._validation import Seed, as_generator, as_real, expect_shape, positive_float, shown
+from fastrnn._validation import Seed, as_generator, positive_float, shown
 from fastrnn.layers.base import Array, Gradients, State, Tape, read_only
 from fastrnn.layers.building import Built
 from fastrnn.layers.ragged import Dense
@@ -191,13 +191,9 @@ class Recurrent(Built):
             If the parameters have changed since the tape was recorded, or its buffers were given to another.
         """
         layers, batch, unbatched = self._open(tape)
-        T, N, width = batch.steps, batch.rows, self.output_size(self.input_size)
-        dy = as_real("grad_output", grad_output, self.dtype)
-        leading = (T,) if unbatched else (N, T) if self.batch_first else (T, N)
-        expect_shape("grad_output", dy, (*leading, width))
-        dy = batch.pack(np.ascontiguousarray(self._with_batch(dy)))
-        grad_states = self._states("grad_{}_n", grad_state, N, unbatched)
-        watch = self._watch(clip_state, len(dy)) if norms or clip_state is not None else None
+        dy = self._pack("grad_output", grad_output, batch, unbatched)
+        grad_states = self._states("grad_{}_n", grad_state, batch.rows, unbatched)
+        watch = self._watch(clip_state, len(dy) if norms else None) if norms or clip_state is not None else None
         dx, grads = self._stack.backward(self._weights(), batch, layers, dy, grad_states, watch)
         pairs = zip(chain.from_iterable(self._names), chain.from_iterable(grads), strict=True)
         named = {name: grad for name, grad in pairs if grad is not None}
@@ -208,14 +204,14 @@ class Recurrent(Built):
             self._norms(batch, watch, unbatched) if watch is not None and norms else None,
         )
 
-    def _watch(self, clip_state: float | tuple[float | None, ...] | None, S: int) -> Watch:
-        """Return what the kernels are to do with the gradient that flows back."""
+    def _watch(self, clip_state: float | tuple[float | None, ...] | None, S: int | None) -> Watch:
+        """Return what the kernels are to do with the gradient that flows back; S rows of norms, None: not wanted."""
         states = self._state_names
         bounds = list(clip_state) if isinstance(clip_state, (tuple, list)) else [clip_state] * len(states)
         if len(bounds) != len(states):
             raise ValueError(f"clip_state: expected one for each of {', '.join(states)}, got {shown(clip_state)}")
         numbers = [np.inf if bound is None else positive_float("clip_state", bound) for bound in bounds]
-        arrays = [np.zeros((len(self._names), S), self.dtype) for _ in states]
+        arrays = [] if S is None else [np.zeros((len(self._names), S), self.dtype) for _ in states]
         return Watch((numbers[0], numbers[-1]), arrays)
 
     def _norms(self, batch: Dense, watch: Watch, unbatched: bool) -> dict[str, Array]:

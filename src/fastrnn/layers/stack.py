@@ -56,11 +56,12 @@ class Watch(NamedTuple):
     """What is done to the gradient that flows back through the states; [0] of h, [1] of c."""
 
     bounds: tuple[float, float]  # its largest norm for a sequence and a step
-    norms: list[Array]  # (L·D, S) of each state that there is, out: its norms before that
+    norms: list[Array]  # (L·D, S) of each state that there is, out: its norms before that; empty: not wanted
 
     def norms_of(self, i: int) -> tuple[Array | None, Array | None]:
         """Return where those of one direction of one layer go."""
-        return self.norms[0][i], self.norms[1][i] if len(self.norms) == 2 else None
+        own = [norms[i] for norms in self.norms]
+        return own[0] if own else None, own[1] if len(own) == 2 else None
 
 
 class Stack:

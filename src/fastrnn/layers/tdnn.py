@@ -18,8 +18,6 @@ from fastrnn._validation import (
     a_bool,
     as_dtype,
     as_generator,
-    as_real,
-    expect_shape,
     positive_int,
     shown,
 )
@@ -130,12 +128,6 @@ class TDNN(OverTime):
             "dtype": self.dtype.name,
         }
 
-    def output_size(self, input_size: int) -> int:
-        """Return O."""
-        if input_size != self.input_size:
-            raise ValueError(f"TDNN takes {self.input_size} features, but gets {input_size}")
-        return self.outputs
-
     # ---- the protocol ----
 
     def __call__(self, x: ArrayLike, state: State = None, *, lengths: ArrayLike | None = None) -> tuple[Array, State]:
@@ -237,10 +229,7 @@ class TDNN(OverTime):
         """
         rows, longer, unbatched = self._open(tape)
         batch = longer.batch
-        dy = as_real("grad_output", grad_output, self.dtype)
-        axes = (batch.rows, batch.steps) if self.batch_first else (batch.steps, batch.rows)
-        expect_shape("grad_output", dy, (*((batch.steps,) if unbatched else axes), self.outputs))
-        dy = batch.pack(np.ascontiguousarray(self._with_batch(dy)))
+        dy = self._pack("grad_output", grad_output, batch, unbatched)
         d_rows = np.zeros_like(rows)
         end = self._state_rows("grad_{}_n", grad_state, batch, unbatched)
         if self.causal:
