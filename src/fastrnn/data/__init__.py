@@ -4,8 +4,8 @@ from fastrnn.data.dataset import Batch, Dataset
 from fastrnn.data.ids import one_hot, streams
 from fastrnn.data.padding import pad, unpad
 from fastrnn.data.scaling import Normalizer
+from fastrnn.data.series import forecasting, split_series, windows
 from fastrnn.data.text import Vocabulary, split_words
-from fastrnn.data.windows import forecasting, split_series, windows
 
 __all__ = [
     "Batch",

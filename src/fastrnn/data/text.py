@@ -153,9 +153,7 @@ class Vocabulary:
         min_count = positive_int("min_count", min_count)
         unknown = KINDS[kind].unknown if unknown is DEFAULT else unknown
         counts: Counter[str] = Counter()
-        for i, part in enumerate([text] if isinstance(text, str) else text):
-            if not isinstance(part, str):
-                raise TypeError(f"text: expected a str, or strings, got {shown(part)} at {i}")
+        for part in [text] if isinstance(text, str) else _strings(text, "strings"):
             counts.update(KINDS[kind].split(part))
         first = [] if unknown is None else [unknown]
         common = [token for token, count in counts.items() if count >= min_count and token != unknown]
@@ -183,8 +181,10 @@ class Vocabulary:
         if isinstance(text, str):
             if self._table is not None:
                 return self._table[np.minimum(_code_points(text), len(self._table) - 1)]
-            text = KINDS[self.kind].split(text)
-        return np.fromiter((self._ids.get(token, self._absent) for token in text), np.int32)
+            tokens = KINDS[self.kind].split(text)
+        else:
+            tokens = _strings(text, "tokens")
+        return np.fromiter((self._ids.get(token, self._absent) for token in tokens), np.int32)
 
     def decode(self, ids: ArrayLike) -> str:
         """Return the text of ids (L,), words with a space between them.
@@ -242,6 +242,16 @@ class Vocabulary:
     def __repr__(self) -> str:
         """Return how many tokens of which kind there are."""
         return f"Vocabulary({len(self)} {self.kind}, unknown={self.unknown!r})"
+
+
+def _strings(text: Iterable[str], what: str) -> Iterator[str]:
+    """Yield what has to be strings."""
+    if isinstance(text, bytes) or not isinstance(text, Iterable):
+        raise TypeError(f"text: expected a str, or {what}, got {shown(text)}")
+    for i, part in enumerate(text):
+        if not isinstance(part, str):
+            raise TypeError(f"text: expected a str, or {what}, got {shown(part)} at {i}")
+        yield part
 
 
 def _check_token(token: object, *, single: bool) -> None:
