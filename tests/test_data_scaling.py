@@ -331,3 +331,11 @@ def test_bad_arguments_and_uses():
 def test_repr():
     assert repr(Normalizer("minmax")) == "Normalizer('minmax')"
     assert repr(Normalizer().fit(X)) == "Normalizer('standard', 3 features, fitted on 140 rows)"
+
+
+def test_what_it_gives_away_is_a_copy():
+    normalizer = Normalizer().fit(X)
+    kept = state(normalizer)
+    for array in state(normalizer).values():
+        array += 1
+    assert same_bits(state(normalizer), kept)

@@ -100,7 +100,7 @@ class Normalizer:
     @property
     def mean(self) -> Array:
         """Mean of each feature, (F,)."""
-        return self._fitted().mean
+        return self._fitted().mean.copy()
 
     @property
     def std(self) -> Array:
@@ -111,12 +111,12 @@ class Normalizer:
     @property
     def minimum(self) -> Array:
         """The least number of each feature, (F,)."""
-        return self._fitted().minimum
+        return self._fitted().minimum.copy()
 
     @property
     def maximum(self) -> Array:
         """The largest number of each feature, (F,)."""
-        return self._fitted().maximum
+        return self._fitted().maximum.copy()
 
     @property
     def offset(self) -> Array:
