@@ -12,8 +12,10 @@ __all__ = [
     "BLANK",
     "Seed",
     "a_bool",
+    "a_number",
     "a_rate",
     "a_share",
+    "an_int",
     "as_dtype",
     "as_float",
     "as_generator",
@@ -26,6 +28,7 @@ __all__ = [
     "one_of",
     "positive_float",
     "positive_int",
+    "real_array",
     "rows_of_stream",
     "shown",
 ]  # `shown` is a repr that is short, however long the value
@@ -57,11 +60,16 @@ def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     return result
 
 
-def positive_int(name: str, value: int) -> int:
-    """Return a size as a Python int of at least 1."""
+def an_int(name: str, value: int) -> int:
+    """Return a whole number as a Python int."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name}: expected an int, got {shown(value)}")
-    if value < 1:
+    return int(value)
+
+
+def positive_int(name: str, value: int) -> int:
+    """Return a size as a Python int of at least 1."""
+    if an_int(name, value) < 1:
         raise ValueError(f"{name}: expected at least 1, got {value}")
     return int(value)
 
@@ -78,14 +86,19 @@ def a_bool(name: str, value: bool) -> bool:
     return bool(value)
 
 
-def positive_float(name: str, value: float, *, below: float = math.inf, zero: bool = False) -> float:
-    """Return a finite float above 0 (or from 0 on) and below a limit."""
+def a_number(name: str, value: float) -> float:
+    """Return a real number as a Python float, also NaN or an infinite one."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name}: expected a number, got {shown(value)}")
     try:
-        number = float(value)
+        return float(value)
     except OverflowError:
-        number = math.inf
+        return math.inf if value > 0 else -math.inf
+
+
+def positive_float(name: str, value: float, *, below: float = math.inf, zero: bool = False) -> float:
+    """Return a finite float above 0 (or from 0 on) and below a limit."""
+    number = a_number(name, value)
     if not ((number > 0 or (zero and number == 0)) and number < below):
         limit = f" and < {below:g}" if below < math.inf else ""
         raise ValueError(f"{name}: expected a finite number {'>=' if zero else '>'} 0{limit}, got {shown(value)}")
@@ -117,6 +130,17 @@ def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
     return value
 
 
+def real_array(name: str, value: ArrayLike) -> Array:
+    """Return an array of some real dtype, in whatever order it lies; the caller's own where it is one already."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected one rectangular array, got parts of different shapes") from error
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    return array
+
+
 def as_real(name: str, value: ArrayLike, dtype: DTypeLike | None, *, copy: bool | None = None) -> Array:
     """Return an aligned C-contiguous array of a real dtype (None: any); the caller's own where it is one already.
 
@@ -124,12 +148,7 @@ def as_real(name: str, value: ArrayLike, dtype: DTypeLike | None, *, copy: bool 
     """
     if type(value) is np.ndarray and value.dtype == dtype and value.flags.carray and not copy:
         return value  # what is in order already must not cost time
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected one rectangular array, got parts of different shapes") from error
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    array = real_array(name, value)
     try:
         with np.errstate(over="raise"):
             array = np.array(array, dtype=dtype, order="C", copy=copy)
