@@ -27,6 +27,7 @@ __all__ = [
     "expect_features",
     "expect_shape",
     "first_not_finite",
+    "natural",
     "one_of",
     "positive_float",
     "positive_int",
@@ -73,6 +74,15 @@ def positive_int(name: str, value: int) -> int:
     """Return a size as a Python int of at least 1."""
     if an_int(name, value) < 1:
         raise ValueError(f"{name}: expected at least 1, got {value}")
+    return int(value)
+
+
+def natural(name: str, value: int) -> int:
+    """Return a count as a Python int of at least 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name}: expected an int, got {shown(value)}")
+    if value < 0:
+        raise ValueError(f"{name}: expected at least 0, got {value}")
     return int(value)
 
 
