@@ -20,6 +20,7 @@ LEVELS = (
     {"serialization"},
     {"trainer"},
     {"gradcheck", "info", "plots"},
+    {"diagnostics"},
     {"fastrnn"},  # __init__.py: the public names
     {"detector", "bench"},
     {"cli_detect", "cli_bench"},
