@@ -6,10 +6,10 @@ import pytest
 import fastrnn
 from fastrnn.diagnostics import Fading
 
-N, T, I, H, K = 3, 7, 2, 4, 3
+N, T, INPUTS, H, K = 3, 7, 2, 4, 3
 
 
-def inputs(steps=T, samples=N, features=I):
+def inputs(steps=T, samples=N, features=INPUTS):
     return np.random.default_rng(1).standard_normal((samples, steps, features))
 
 
@@ -23,11 +23,11 @@ def direction(seed=0):
 
 
 CELLS = {
-    "rnn": lambda **o: fastrnn.RNN(I, H, **o),
-    "relu": lambda **o: fastrnn.RNN(I, H, nonlinearity="relu", **o),
-    "lstm": lambda **o: fastrnn.LSTM(I, H, **o),
-    "gru": lambda **o: fastrnn.GRU(I, H, **o),
-    "gru_before": lambda **o: fastrnn.GRU(I, H, reset_after=False, **o),
+    "rnn": lambda **o: fastrnn.RNN(INPUTS, H, **o),
+    "relu": lambda **o: fastrnn.RNN(INPUTS, H, nonlinearity="relu", **o),
+    "lstm": lambda **o: fastrnn.LSTM(INPUTS, H, **o),
+    "gru": lambda **o: fastrnn.GRU(INPUTS, H, **o),
+    "gru_before": lambda **o: fastrnn.GRU(INPUTS, H, reset_after=False, **o),
 }
 DOUBLE = {"dtype": "float64", "seed": 0}
 
@@ -62,7 +62,7 @@ def test_norms_are_those_of_a_run_begun_anew(cell, layers):
 
 
 def test_norms_of_a_jordan_network():
-    model = fastrnn.Sequential(fastrnn.Jordan(I, H, K, nonlinearity="sigmoid", **DOUBLE), fastrnn.Tanh())
+    model = fastrnn.Sequential(fastrnn.Jordan(INPUTS, H, K, nonlinearity="sigmoid", **DOUBLE), fastrnn.Tanh())
     flow = fastrnn.gradient_flow(model, inputs())
     assert list(flow.time) == ["0.y"]
     for d in range(1, T + 1):
@@ -85,7 +85,7 @@ def test_the_reversed_direction_counts_from_the_first_step(cell):
 
 @pytest.mark.parametrize("cell", ["gru", "jordan"])
 def test_ragged_batches_give_the_mean_of_those_that_are_as_long(cell):
-    layer = fastrnn.Jordan(I, H, H, **DOUBLE) if cell == "jordan" else fastrnn.GRU(I, H, **DOUBLE)
+    layer = fastrnn.Jordan(INPUTS, H, H, **DOUBLE) if cell == "jordan" else fastrnn.GRU(INPUTS, H, **DOUBLE)
     model, x, lengths = with_head(layer, H), inputs(), [3, 7, 5]
     x[np.arange(T) >= np.array(lengths)[:, None]] = np.nan
     alone = [fastrnn.gradient_flow(model, x[i : i + 1, :n]) for i, n in enumerate(lengths)]
@@ -101,7 +101,7 @@ def test_ragged_batches_give_the_mean_of_those_that_are_as_long(cell):
 
 
 def test_a_loss_with_targets_takes_those_of_the_last_step():
-    model, x = with_head(fastrnn.RNN(I, H, **DOUBLE), H), inputs()
+    model, x = with_head(fastrnn.RNN(INPUTS, H, **DOUBLE), H), inputs()
     y = np.random.default_rng(2).standard_normal((N, T, K))
     flow = fastrnn.gradient_flow(model, x, y, "mse")
     grad = (model(x)[:, -1] - y[:, -1]) * 2 / (N * K)
@@ -130,7 +130,7 @@ def test_gradients_by_the_outputs_of_all_layers():
 
 
 def test_a_stack_is_taken_apart():
-    model = with_head(fastrnn.GRU(I, H, 3, dropout=0.25, seed=0), H)
+    model = with_head(fastrnn.GRU(INPUTS, H, 3, dropout=0.25, seed=0), H)
     flow = fastrnn.gradient_flow(model, inputs())
     stack = "0 GRU(2, 4, 3, 0.25, True)"
     names = [f"{stack} l0", "0 dropout l1", f"{stack} l1", "0 dropout l2", f"{stack} l2", "1 Linear(4, 3)"]
@@ -145,17 +145,17 @@ def test_a_stack_is_taken_apart():
 
 def test_an_elman_network_forgets_within_about_ten_steps_and_an_lstm_keeps():
     x = inputs(60, 8)
-    elman = with_head(fastrnn.RNN(I, 32, init="pytorch", seed=0), 32)
+    elman = with_head(fastrnn.RNN(INPUTS, 32, init="pytorch", seed=0), 32)
     flow = fastrnn.gradient_flow(elman, x).time["0.h_l0"]
     assert flow.verdict == "vanishing"
     assert 6 <= flow.horizon <= 14
-    lstm = with_head(fastrnn.LSTM(I, 32, init="pytorch", seed=0), 32)
+    lstm = with_head(fastrnn.LSTM(INPUTS, 32, init="pytorch", seed=0), 32)
     assert fastrnn.gradient_flow(lstm, x).time["0.c_l0"].verdict == "vanishing"
     lstm.parameters()["0.bias_ih_l0"][32:64] = 5.0  # the forget gate stays open
     kept = fastrnn.gradient_flow(lstm, x).time["0.c_l0"]
     assert kept.verdict == "fine"
     assert kept.horizon > 200
-    gru = with_head(fastrnn.GRU(I, 32, init=fastrnn.Chrono(1000), seed=0), 32)
+    gru = with_head(fastrnn.GRU(INPUTS, 32, init=fastrnn.Chrono(1000), seed=0), 32)
     assert fastrnn.gradient_flow(gru, x).time["0.h_l0"].verdict == "fine"
 
 
@@ -189,7 +189,7 @@ def test_a_stack_of_sigmoids_loses_three_quarters_a_layer_or_more_and_relu_does_
 
 
 def test_the_last_step_hears_nothing_of_a_reversed_direction():
-    model = fastrnn.Sequential(fastrnn.LSTM(I, H, bidirectional=True, seed=0), fastrnn.Last())
+    model = fastrnn.Sequential(fastrnn.LSTM(INPUTS, H, bidirectional=True, seed=0), fastrnn.Last())
     flow = fastrnn.gradient_flow(model, inputs()).time
     assert flow["0.h_l0_reverse"].verdict == "vanishing"
     assert flow["0.h_l0_reverse"].rate == 0
@@ -226,7 +226,7 @@ def test_fading(norm, rate, horizon, verdict):
 
 
 def test_a_table_says_what_the_numbers_say():
-    model = with_head(fastrnn.RNN(I, 32, init="pytorch", seed=0), 32)
+    model = with_head(fastrnn.RNN(INPUTS, 32, init="pytorch", seed=0), 32)
     flow = fastrnn.gradient_flow(model, inputs(60))
     text, one = str(flow), flow.time["0.h_l0"]
     line = next(line for line in text.splitlines() if line.startswith("0.h_l0"))
@@ -234,13 +234,13 @@ def test_a_table_says_what_the_numbers_say():
     assert f"over depth: {flow.depth.verdict}, {flow.depth.rate:.3g} a layer" in text
     for name, norm in flow.layers.items():
         assert any(line.startswith(name) and f"{norm:.3g}" in line.split() for line in text.splitlines())
-    lstm = with_head(fastrnn.LSTM(I, 32, init=fastrnn.Chrono(500), seed=0), 32)
+    lstm = with_head(fastrnn.LSTM(INPUTS, 32, init=fastrnn.Chrono(500), seed=0), 32)
     assert " ~ " in str(fastrnn.gradient_flow(lstm, inputs()))
 
 
 def test_the_picture_has_a_curve_for_each_state_on_a_logarithmic_axis(tmp_path):
     pytest.importorskip("matplotlib")
-    flow = fastrnn.gradient_flow(with_head(fastrnn.LSTM(I, H, 2, seed=0), H), inputs())
+    flow = fastrnn.gradient_flow(with_head(fastrnn.LSTM(INPUTS, H, 2, seed=0), H), inputs())
     over_time, over_depth = flow.plot().axes
     assert over_time.get_yscale() == over_depth.get_yscale() == "log"
     for line, (name, one) in zip(over_time.get_lines(), flow.time.items(), strict=True):
@@ -267,8 +267,8 @@ def test_the_model_is_left_as_it_is_and_takes_ids():
     ("arguments", "options", "error", "message"),
     [
         (([1.0],), {}, ValueError, "x: expected shape"),
-        ((np.zeros((0, T, I)),), {}, ValueError, r"x: expected at least one sample, got shape \(0, 7, 2\)"),
-        ((np.zeros((T, I)),), {}, ValueError, "x: expected samples first"),
+        ((np.zeros((0, T, INPUTS)),), {}, ValueError, r"x: expected at least one sample, got shape \(0, 7, 2\)"),
+        ((np.zeros((T, INPUTS)),), {}, ValueError, "x: expected samples first"),
         ((inputs(),), {"lengths": [1, 2]}, ValueError, "lengths: expected one for each of 3 sequences"),
         ((inputs(),), {"lengths": [1, 2, 8]}, ValueError, "lengths: expected 1 to 7"),
         ((inputs(), np.zeros((N, T, K))), {}, ValueError, "y, loss: expected both or neither, got y alone"),
@@ -280,11 +280,11 @@ def test_the_model_is_left_as_it_is_and_takes_ids():
 )
 def test_what_does_not_fit_is_refused(arguments, options, error, message):
     with pytest.raises(error, match=message):
-        fastrnn.gradient_flow(with_head(fastrnn.RNN(I, H, seed=0), H), *arguments, **options)
+        fastrnn.gradient_flow(with_head(fastrnn.RNN(INPUTS, H, seed=0), H), *arguments, **options)
 
 
 def test_only_a_sequential_is_measured():
     with pytest.raises(TypeError, match="model: expected a Sequential, got RNN"):
-        fastrnn.gradient_flow(fastrnn.RNN(I, H), inputs())
+        fastrnn.gradient_flow(fastrnn.RNN(INPUTS, H), inputs())
     with pytest.raises(ValueError, match="lengths: expected None, as the input of this model has no axis of time"):
         fastrnn.gradient_flow(deep(fastrnn.Tanh, "glorot"), np.ones((2, 32)), lengths=[1, 1])
