@@ -142,5 +142,7 @@ def test_what_does_not_fit_is_refused(function):
         function(fastrnn.Sequential(layer_of("gru")), np.zeros((N, T, INPUTS + 1)))
     with pytest.raises(ValueError, match="x: expected at least one sample"):
         function(fastrnn.Sequential(layer_of("gru")), np.zeros((0, T, INPUTS)))
+    with pytest.raises(ValueError, match="x: expected finite output, got NaN or infinity"):
+        function(fastrnn.Sequential(layer_of("gru")), np.full((N, T, INPUTS), np.nan))
     with pytest.raises(ValueError, match="lengths: expected 1 to 6"):
         function(fastrnn.Sequential(layer_of("gru")), inputs(), lengths=[1, 2, 3, 0])

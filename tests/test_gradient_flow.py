@@ -112,6 +112,10 @@ def test_a_loss_with_targets_takes_those_of_the_last_step():
     np.testing.assert_array_equal(
         fastrnn.gradient_flow(model, x, y, "mse").time["0.h_l0"].norm, flow.time["0.h_l0"].norm
     )
+    parts = [x[i, :n] for i, n in enumerate((4, 7, 2))], [y[i, :n] for i, n in enumerate((4, 7, 2))]
+    listed = fastrnn.gradient_flow(model, *parts, "mse").time["0.h_l0"].norm
+    padded = fastrnn.gradient_flow(model, x, y, "mse", lengths=[4, 7, 2]).time["0.h_l0"].norm
+    np.testing.assert_array_equal(listed, padded)
     classes = fastrnn.gradient_flow(model, x, np.zeros((N, T), int), "cross_entropy")
     assert classes.time["0.h_l0"].norm[0] != flow.time["0.h_l0"].norm[0]
 
@@ -275,6 +279,9 @@ def test_the_model_is_left_as_it_is_and_takes_ids():
         ((inputs(),), {"loss": "mse"}, ValueError, "y, loss: expected both or neither, got loss alone"),
         ((inputs(), np.zeros(N), "mse"), {}, ValueError, r"y: expected \(3, 7\) as the first axes, got shape \(3,\)"),
         ((inputs(), np.zeros((N, T, K + 1)), "mse"), {}, ValueError, "target: expected shape"),
+        ((inputs(), [[1.0], [1.0, 2.0]], "mse"), {}, ValueError, "y: expected one rectangular array"),
+        ((inputs(), [], "mse"), {}, ValueError, r"y: expected \(3, 7\) as the first axes, got shape \(0,\)"),
+        ((np.full((N, T, INPUTS), np.nan),), {}, ValueError, "x: expected finite output, got NaN or infinity"),
         ((inputs(), np.zeros((N, T, K)), "nothing"), {}, ValueError, "loss: expected one of"),
     ],
 )

@@ -157,7 +157,9 @@ def _run(model: Sequential, x: Any, lengths: ArrayLike | None) -> tuple[Probe, d
     """Run over x and return a probe whose taps have seen it, what its layers trace, and the sequences' lengths."""
     probe = Probe(model)
     array, ends = probe.batch(x, lengths)
-    return probe, probe.model.trace(array, lengths=ends), ends
+    trace = probe.model.trace(array, lengths=ends)
+    probe.expect_finite()
+    return probe, trace, ends
 
 
 def _squashed(

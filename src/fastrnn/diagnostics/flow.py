@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn._validation import Seed, as_generator
+from fastrnn._validation import Seed, as_generator, as_real
 from fastrnn.diagnostics.fading import Fading
-from fastrnn.diagnostics.probe import Probe
+from fastrnn.diagnostics.probe import Probe, padded
 from fastrnn.gradcheck import in_double
 from fastrnn.layers import Sequential, Tape
 from fastrnn.layers.summary import aligned
@@ -111,7 +111,7 @@ def _horizon(one: Fading) -> str:
 def gradient_flow(
     model: Sequential,
     x: Any,
-    y: ArrayLike | None = None,
+    y: Any = None,
     loss: str | Loss | None = None,
     *,
     lengths: ArrayLike | None = None,
@@ -129,7 +129,7 @@ def gradient_flow(
         Of any layers; time is measured for `RNN`, `LSTM`, `GRU` and `Jordan`. It is not changed.
     x : array_like (N, T, F), or list of arrays (T_i, F)
         Sequences as long as those that the model has to learn from; ids, or samples without time, as it takes them.
-    y : array_like, optional
+    y : array_like, or list of arrays, optional
         Targets, as `Trainer.fit` takes them: of every step where the output has steps, of which those of the last are
         used.
     loss : str or Loss, optional
@@ -163,9 +163,11 @@ def gradient_flow(
         raise TypeError(f"model: expected a Sequential, got {type(model).__name__}")
     probe = Probe(in_double(model))  # type: ignore[arg-type]
     array, ends = probe.batch(x, lengths)
+    target = None if y is None else _targets(y)
     rng = as_generator(seed)
     output, _, tape = probe.model.record(array, lengths=ends, seed=rng if probe.model.random else None)
-    error = _Error(output, y, loss, rng, at_steps=probe.model.timed[-1])
+    probe.expect_finite()
+    error = _Error(output, target, loss, rng, at_steps=probe.model.timed[-1])
     time = {}
     if ends is not None and any(place.layer.recurrent for place in probe.places):
         time = _over_time(probe, tape, error, ends)
@@ -174,20 +176,31 @@ def gradient_flow(
     return GradientFlow(time, _over_depth(probe, layers), layers)
 
 
+def _targets(y: Any) -> NDArray[Any]:
+    """Return targets as one array; those of a list of sequences padded."""
+    ragged = isinstance(y, (list, tuple)) and all(isinstance(one, np.ndarray) and one.ndim for one in y)
+    return padded(y)[0] if ragged and len(y) else as_real("y", y, None)
+
+
 class _Error:
     """E at one step of each sequence, or of the whole output where it has no steps."""
 
     def __init__(
-        self, output: Array, y: ArrayLike | None, loss: str | Loss | None, rng: np.random.Generator, *, at_steps: bool
+        self,
+        output: Array,
+        target: NDArray[Any] | None,
+        loss: str | Loss | None,
+        rng: np.random.Generator,
+        *,
+        at_steps: bool,
     ) -> None:
-        self.output, self.at_steps = output, at_steps
-        self.target = None if y is None else np.asarray(y)
+        self.output, self.target, self.at_steps = output, target, at_steps
         self.loss = None if loss is None else as_loss(loss)
         direction = rng.standard_normal(output.shape[-1])
         self.direction = direction / np.linalg.norm(direction)
         steps = output.shape[: 1 + at_steps]
-        if self.target is not None and self.target.shape[: len(steps)] != steps:
-            raise ValueError(f"y: expected {steps} as the first axes, got shape {self.target.shape}")
+        if target is not None and target.shape[: len(steps)] != steps:
+            raise ValueError(f"y: expected {steps} as the first axes, got shape {target.shape}")
 
     def gradient(self, at: NDArray[np.int64] | None) -> Array:
         """Return dE/d(output), zero but at step ``at`` (N,) of each sequence."""

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._validation import BLANK
+from fastrnn._validation import BLANK, checked_lengths
 from fastrnn.layers import Dropout, Jordan, Layer, Sequential
 from fastrnn.layers.base import Array, Gradients, State, Tape
 from fastrnn.layers.chain import is_list
-from fastrnn.layers.ragged import checked_lengths
 from fastrnn.layers.recurrent import Recurrent
 from fastrnn.layers.summary import short_name
 
@@ -133,7 +132,7 @@ class Probe:
             If the model can't take them, or there is none.
         """
         if is_list(x, 1 if self.model.takes_ids else 2) and self.model.timed[0] and lengths is None:
-            x, lengths = _padded(x)
+            x, lengths = padded(x)
         array = self.model.as_batch(x)
         if len(array) == 0:
             raise ValueError(f"x: expected at least one sample, got shape {array.shape}")
@@ -143,6 +142,11 @@ class Probe:
             return array, None
         N, T = array.shape[:2]
         return array, checked_lengths(np.full(N, T) if lengths is None else lengths, T, N)
+
+    def expect_finite(self) -> None:
+        """Raise ValueError unless the output that was last seen is finite."""
+        if not np.isfinite(self.places[-1].tap.output).all():
+            raise ValueError("x: expected finite output, got NaN or infinity; look for them in x and in the parameters")
 
 
 def _places(i: int, layer: Layer) -> Iterator[Place]:
@@ -170,7 +174,7 @@ def _measurable(layer: Layer) -> Layer:
     return StepByStep(layer) if isinstance(layer, Jordan) else layer
 
 
-def _padded(sequences: Any) -> tuple[Array, np.ndarray[Any, Any]]:
+def padded(sequences: Any) -> tuple[Array, np.ndarray[Any, Any]]:
     """Return sequences (T_i, ...) as one array (N, T, ...), zero beyond their lengths, and these."""
     lengths = np.array([len(one) for one in sequences])
     padded = np.zeros((len(sequences), lengths.max(), *sequences[0].shape[1:]), np.result_type(*sequences))
