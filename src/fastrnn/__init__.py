@@ -4,6 +4,7 @@ from importlib.metadata import version as _version
 
 __version__ = _version("fastrnn")
 
+from fastrnn import losses, metrics
 from fastrnn.diagnostics import dead_relus, draw, gradient_flow, saturation
 from fastrnn.gradcheck import GradientReport, check_gradients
 from fastrnn.info import show_config
@@ -75,6 +76,8 @@ __all__ = [
     "get_num_threads",
     "gradient_flow",
     "load",
+    "losses",
+    "metrics",
     "num_threads",
     "saturation",
     "set_num_threads",

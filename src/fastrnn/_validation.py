@@ -12,8 +12,10 @@ __all__ = [
     "BLANK",
     "Seed",
     "a_bool",
+    "a_number",
     "a_rate",
     "a_share",
+    "an_int",
     "as_dtype",
     "as_float",
     "as_generator",
@@ -60,11 +62,16 @@ def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     return result
 
 
-def positive_int(name: str, value: int) -> int:
-    """Return a size as a Python int of at least 1."""
+def an_int(name: str, value: int) -> int:
+    """Return a whole number as a Python int."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name}: expected an int, got {shown(value)}")
-    if value < 1:
+    return int(value)
+
+
+def positive_int(name: str, value: int) -> int:
+    """Return a size as a Python int of at least 1."""
+    if an_int(name, value) < 1:
         raise ValueError(f"{name}: expected at least 1, got {value}")
     return int(value)
 
@@ -81,14 +88,19 @@ def a_bool(name: str, value: bool) -> bool:
     return bool(value)
 
 
-def positive_float(name: str, value: float, *, below: float = math.inf, zero: bool = False) -> float:
-    """Return a finite float above 0 (or from 0 on) and below a limit."""
+def a_number(name: str, value: float) -> float:
+    """Return a real number as a Python float, also NaN or an infinite one."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name}: expected a number, got {shown(value)}")
     try:
-        number = float(value)
+        return float(value)
     except OverflowError:
-        number = math.inf
+        return math.inf if value > 0 else -math.inf
+
+
+def positive_float(name: str, value: float, *, below: float = math.inf, zero: bool = False) -> float:
+    """Return a finite float above 0 (or from 0 on) and below a limit."""
+    number = a_number(name, value)
     if not ((number > 0 or (zero and number == 0)) and number < below):
         limit = f" and < {below:g}" if below < math.inf else ""
         raise ValueError(f"{name}: expected a finite number {'>=' if zero else '>'} 0{limit}, got {shown(value)}")
