@@ -21,6 +21,7 @@ LEVELS = (
     {"serialization", "metrics"},
     {"trainer"},
     {"gradcheck", "info", "plots"},
+    {"diagnostics"},
     {"fastrnn"},  # __init__.py: the public names
     {"detector", "bench"},
     {"cli_detect", "cli_bench"},
