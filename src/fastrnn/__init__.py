@@ -38,7 +38,16 @@ from fastrnn.optimizers import SGD, Adam, AdamW, RMSprop
 from fastrnn.schedules import Cosine, OneCycle, ReduceOnPlateau, StepDecay, Warmup
 from fastrnn.serialization import ModelFileError, load
 from fastrnn.threads import get_num_threads, num_threads, set_num_threads
-from fastrnn.trainer import History, Trainer
+from fastrnn.trainer import (
+    Callback,
+    Checkpoint,
+    CheckpointError,
+    CSVLog,
+    EarlyStopping,
+    History,
+    TensorBoard,
+    Trainer,
+)
 
 __all__ = [
     "GRU",
@@ -48,9 +57,14 @@ __all__ = [
     "TDNN",
     "Adam",
     "AdamW",
+    "CSVLog",
+    "Callback",
+    "Checkpoint",
+    "CheckpointError",
     "Chrono",
     "Cosine",
     "Dropout",
+    "EarlyStopping",
     "Elman",
     "Embedding",
     "EncoderDecoder",
@@ -76,6 +90,7 @@ __all__ = [
     "Softmax",
     "StepDecay",
     "Tanh",
+    "TensorBoard",
     "Trainer",
     "Warmup",
     "check_gradients",

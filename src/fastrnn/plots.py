@@ -10,6 +10,7 @@ import numpy as np
 
 from fastrnn.serialization import write_whole
 from fastrnn.trainer import History
+from fastrnn.trainer.rates import RangeTest
 
 
 def figure(**options: Any) -> Any:
@@ -95,8 +96,7 @@ def training(history: History, path: str | os.PathLike[str] | None = None) -> An
     matplotlib.figure.Figure or None
         None if it was written to a file.
     """
-    metrics, held_out = (getattr(history, name, None) or {} for name in ("metrics", "validation_metrics"))
-    rates = getattr(history, "learning_rate", None) or []
+    metrics, held_out, rates = history.metrics, history.validation_metrics, history.learning_rate
     names = list(dict.fromkeys([*metrics, *held_out]))
     count = 1 + len(names) + bool(rates)
     drawing = figure(figsize=(7, 1 + 2.5 * count))
@@ -110,6 +110,31 @@ def training(history: History, path: str | os.PathLike[str] | None = None) -> An
         panels[-1].set(ylabel="learning rate", yscale="log" if min(rates) > 0 else "linear")
         panels[-1].grid(alpha=0.3, which="both")
     panels[-1].set(xlabel="epoch")
+    return finish(drawing, path)
+
+
+def range_test(found: RangeTest, path: str | os.PathLike[str] | None = None) -> Any:
+    """Draw the loss over the learning rate, with the suggestion marked.
+
+    Parameters
+    ----------
+    found : RangeTest
+        From `Trainer.find_learning_rate`.
+    path : path, optional
+        Of a picture file; its suffix chooses the format.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or None
+        None if it was written to a file.
+    """
+    drawing = figure(figsize=(7, 4))
+    axes = drawing.add_subplot()
+    axes.plot(found.rates, found.losses)
+    axes.axvline(found.suggestion, color="C1", linestyle="--", label=f"suggestion: {found.suggestion:.2g}")
+    axes.set(title="Learning-rate range test", xlabel="learning rate", ylabel="loss, smoothed", xscale="log")
+    axes.legend()
+    axes.grid(alpha=0.3, which="both")
     return finish(drawing, path)
 
 

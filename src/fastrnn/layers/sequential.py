@@ -247,6 +247,30 @@ class Sequential(Model):
         self._run(array, packed, state, step)
         return found
 
+    def outputs(self, x: ArrayLike, state: State = None, *, lengths: ArrayLike | None = None) -> list[Array]:
+        """Return every layer's output, as a call computes them.
+
+        Parameters
+        ----------
+        x, state, lengths
+            As for `forward`.
+
+        Returns
+        -------
+        list of ndarray
+            Samples first: (N, T, F), or (N, F) where there is no time; zero beyond a sequence's length.
+        """
+        found: list[Array] = []
+
+        def step(i: int, x: Array, start: State, options: dict[str, Any]) -> tuple[Array, State]:
+            y, end = self.layers[i].forward(x, start, **options)
+            found.append(self._axes.spread(y, i, packed))
+            return y, end
+
+        array, packed = self._axes.enter(self._cast(x), lengths)
+        self._run(array, packed, state, step)
+        return found
+
     def _check_states(self, state: State, rows: int | None) -> None:
         """Raise unless each layer can start from its state, before `record` ends an earlier tape."""
         for layer, start in zip(self.layers, self._states(state), strict=True):
@@ -341,7 +365,7 @@ class Sequential(Model):
         """
         array = self._axes.check(self._cast(x))
         if self.recurrent and array.ndim + self.takes_ids < 2 + self.timed[0]:
-            raise ValueError(f"x: expected samples first, got one sample {array.shape}")
+            raise ValueError(f"x: expected samples first, got samples of shape {array.shape[1:]}")
         return as_ids("x", array, self.sizes[0]) if self.takes_ids else array
 
     def config(self) -> dict[str, Any]:
