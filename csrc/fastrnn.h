@@ -189,6 +189,32 @@ typedef struct {
     void *workspace;         /* jordan_backward_workspace(problem, rows) reals, aligned to 64 bytes, out */
 } fr_jordan_backward_args;
 
+/* ---- optimisers (optimizers.h) and clipping (clipping.h): some arrays, gone through as if they were one ---- */
+
+typedef struct {
+    int threads, eager; /* as in fr_problem */
+    int64_t count;
+    const int64_t *sizes; /* [count] in: elements of each, >= 0 */
+} fr_arrays;
+
+typedef enum { FR_SGD, FR_RMSPROP, FR_ADAM } fr_rule;
+
+enum { FR_MEMORIES = 3 }; /* at most, of a parameter */
+
+typedef struct {
+    fr_arrays arrays; /* the parameters */
+    fr_rule rule;
+    void *const *w;         /* [count] arrays in/out */
+    const void *const *g;   /* [count] arrays in: dE/dw */
+    const char *decayed;    /* [count] in: 0: l2 and shrink are not for this one */
+    const int64_t *offsets; /* [count] in: where each array's part of a memory begins */
+    /* all arrays' parts one after another, in/out, zero before the first step; NULL: the rule needs none
+     * SGD: velocity (with momentum); RMSprop: mean square, mean (centred), velocity (with momentum); Adam: m, v */
+    void *memory[FR_MEMORIES];
+    double rate, l2, shrink, momentum, beta1, beta2, root, eps; /* what the rule's equations name, otherwise unread */
+    int nesterov;
+} fr_update_args;
+
 /* What one ISA offers for one element type. Sizes are in reals. */
 typedef struct {
     int lanes; /* elements in one vector */
@@ -216,6 +242,14 @@ typedef struct {
     void (*jordan_forward)(const fr_jordan_problem *, const fr_jordan_forward_args *);
     int64_t (*jordan_backward_workspace)(const fr_jordan_problem *, const fr_rows *);
     void (*jordan_backward)(const fr_jordan_problem *, const fr_jordan_weights *, const fr_jordan_backward_args *);
+    /* One step of an optimiser. No two of the arrays may overlap. */
+    void (*update)(const fr_update_args *);
+    /* The Euclidean norm of all elements; the workspace has norm_workspace doubles, out. */
+    int64_t (*norm_workspace)(const fr_arrays *);
+    double (*norm)(const fr_arrays *, const void *const *x, double *workspace);
+    /* x = factor · x, and x = min(max(x, -limit), limit), in place; NaN stays NaN. */
+    void (*scale)(const fr_arrays *, void *const *x, double factor);
+    void (*clamp)(const fr_arrays *, void *const *x, double limit);
 } fr_kernels;
 
 typedef struct {

@@ -5,10 +5,12 @@
 
 #include "activations.h"
 #include "backward.h"
+#include "clipping.h"
 #include "forward.h"
 #include "jordan_backward.h"
 #include "jordan_forward.h"
 #include "masks.h"
+#include "optimizers.h"
 #include "peak.h"
 #include "softmax.h"
 
@@ -55,4 +57,9 @@ const fr_kernels FR_TABLE = {
     .jordan_forward = jordan_forward,
     .jordan_backward_workspace = jordan_backward_workspace,
     .jordan_backward = jordan_backward,
+    .update = update,
+    .norm_workspace = pieces_of,
+    .norm = norm,
+    .scale = scale,
+    .clamp = clamp,
 };

@@ -34,6 +34,7 @@ FIRST = (
     "optimizers", "losses", "losses_sums", "losses_own", "losses_torch", "metrics", "softmax",
     "options", "options_bits", "layer_options", "layer_properties", "trace", "state_norms", "option_errors", "kernels", "kernels_bits", "jordan", "kernels_jordan", "threads", "pool",
     "sequential_ragged", "tdnn", "pooling", "dropout", "embedding", "norm", "models",
+    "data_series", "data_scaling", "data_text", "data_padding",
 )  # fmt: skip
 
 LSTM, ELMAN, GRU, CELLS = "csrc/cells/lstm.h", "csrc/cells/elman.h", "csrc/cells/gru.h", "csrc/cells/table.h"
@@ -63,6 +64,10 @@ SAMPLING, GENERATION, BEAM, DECODER = (
     "src/fastrnn/layers/generation.py",
     "src/fastrnn/layers/beam.py",
     "src/fastrnn/layers/encoder_decoder.py",
+)
+
+SERIES, MOMENTS, SCALING, TEXT, IDS, PADDING = (
+    f"src/fastrnn/data/{name}.py" for name in ("series", "moments", "scaling", "text", "ids", "padding")
 )
 
 MUTATIONS = [
@@ -365,6 +370,27 @@ MUTATIONS = [
     Mutation("decoder's padding read", DECODER, "if lengths is not None:  # padding is never read", "if False:"),
     Mutation("norms of a chain not watched", SEQUENTIAL, "options = watching if isinstance(self.layers[i], Recurrent) else {}", "options = {}"),
     Mutation("a trace of something else", SEQUENTIAL, "traced = layer.trace(x, start, **options)", "traced = layer.trace(2 * x, start, **options)"),
+    # data
+    Mutation("overlap one short", SERIES, "overlap=(steps + horizon - 1) // stride", "overlap=(steps + horizon - 2) // stride"),
+    Mutation("overlap without the horizon", SERIES, "overlap=(steps + horizon - 1) // stride", "overlap=(steps - 1) // stride"),
+    Mutation("targets one row late", SERIES, "follow[steps - 1 :]", "follow[steps:]"),
+    Mutation("targets begin in the window", SERIES, "_windows(told[1:], horizon)", "_windows(told[:-1], horizon)"),
+    Mutation("last window reaches into the next series", SERIES, "end - rows + 1, stride", "end - rows + 2, stride"),
+    Mutation("last window of a series lost", SERIES, "end - rows + 1, stride", "end - rows, stride"),
+    Mutation("forecasting looks at nothing", SERIES, "if not isinstance(one, np.memmap):", "if False:"),
+    Mutation("parts merged without the distance of their means", MOMENTS, " + delta**2 * (self.rows * (other.rows / rows))", ""),
+    Mutation("mean of two parts unweighted", MOMENTS, "delta * (other.rows / rows)", "delta / 2"),
+    Mutation("padding counts in the normalisation", MOMENTS, "if valid is None else part[valid]", "if True else part[valid]"),
+    Mutation("constant feature keeps a rounded mean", SCALING, "np.where(self._constant(), self.minimum, self.mean", "np.where(self._constant(), self.mean, self.mean"),
+    Mutation("spread of a constant feature not 1", SCALING, "self._constant() | (spread == 0), 1.0", "spread == 0, 1.0"),
+    Mutation("inverse without the offset", SCALING, "rows * scale + offset", "rows * scale"),
+    Mutation("a failed fit forgets", SCALING, "self._moments = self._seen(None, x, lengths)", "self._moments = None; self._moments = self._seen(None, x, lengths)"),
+    Mutation("characters beyond the table taken for the last one in it", TEXT, "default=-1) + 2", "default=-1) + 1"),
+    Mutation("max_size without the unknown token", TEXT, 'positive_int("max_size", max_size) - len(first)', 'positive_int("max_size", max_size)'),
+    Mutation("ties in the order in which they come", TEXT, "(-counts[token], token)", "-counts[token]"),
+    Mutation("id -1 as the last class", IDS, "np.flatnonzero(array >= 0)", "np.flatnonzero(array >= -1)"),
+    Mutation("streams' targets one late", IDS, "array[1 : N * L + 1]", "array[2 : N * L + 2]"),
+    Mutation("padding filled one step early", PADDING, ">= found.lengths[:, None]", ">= found.lengths[:, None] - 1"),
 ]  # fmt: skip
 
 

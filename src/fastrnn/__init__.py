@@ -5,6 +5,7 @@ from importlib.metadata import version as _version
 __version__ = _version("fastrnn")
 
 from fastrnn import losses, metrics
+from fastrnn.diagnostics import dead_relus, draw, gradient_flow, saturation
 from fastrnn.gradcheck import GradientReport, check_gradients
 from fastrnn.info import show_config
 from fastrnn.initializers import Chrono
@@ -33,7 +34,8 @@ from fastrnn.layers import (
     Softmax,
     Tanh,
 )
-from fastrnn.optimizers import SGD, Adam
+from fastrnn.optimizers import SGD, Adam, AdamW, RMSprop
+from fastrnn.schedules import Cosine, OneCycle, ReduceOnPlateau, StepDecay, Warmup
 from fastrnn.serialization import ModelFileError, load
 from fastrnn.threads import get_num_threads, num_threads, set_num_threads
 from fastrnn.trainer import History, Trainer
@@ -45,7 +47,9 @@ __all__ = [
     "SGD",
     "TDNN",
     "Adam",
+    "AdamW",
     "Chrono",
+    "Cosine",
     "Dropout",
     "Elman",
     "Embedding",
@@ -62,19 +66,28 @@ __all__ = [
     "MeanOverTime",
     "Model",
     "ModelFileError",
+    "OneCycle",
+    "RMSprop",
     "ReLU",
+    "ReduceOnPlateau",
     "Repeat",
     "Sequential",
     "Sigmoid",
     "Softmax",
+    "StepDecay",
     "Tanh",
     "Trainer",
+    "Warmup",
     "check_gradients",
+    "dead_relus",
+    "draw",
     "get_num_threads",
+    "gradient_flow",
     "load",
     "losses",
     "metrics",
     "num_threads",
+    "saturation",
     "set_num_threads",
     "show_config",
 ]

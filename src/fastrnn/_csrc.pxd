@@ -124,6 +124,33 @@ cdef extern from "fastrnn.h" nogil:
         void *grad_b_ho
         void *workspace
 
+    ctypedef struct fr_arrays:
+        int threads
+        int eager
+        int64_t count
+        const int64_t *sizes
+    ctypedef enum fr_rule:
+        FR_SGD
+        FR_RMSPROP
+        FR_ADAM
+    ctypedef struct fr_update_args:
+        fr_arrays arrays
+        fr_rule rule
+        void *const *w
+        const void *const *g
+        const char *decayed
+        const int64_t *offsets
+        void *memory[3]
+        double rate
+        double l2
+        double shrink
+        double momentum
+        double beta1
+        double beta2
+        double root
+        double eps
+        int nesterov
+
     ctypedef struct fr_kernels:
         int lanes
         int64_t packed_size(const fr_problem *) noexcept nogil
@@ -143,6 +170,11 @@ cdef extern from "fastrnn.h" nogil:
         int64_t jordan_backward_workspace(const fr_jordan_problem *, const fr_rows *) noexcept nogil
         void jordan_backward(
             const fr_jordan_problem *, const fr_jordan_weights *, const fr_jordan_backward_args *) noexcept nogil
+        void update(const fr_update_args *) noexcept nogil
+        int64_t norm_workspace(const fr_arrays *) noexcept nogil
+        double norm(const fr_arrays *, const void *const *, double *) noexcept nogil
+        void scale(const fr_arrays *, void *const *, double) noexcept nogil
+        void clamp(const fr_arrays *, void *const *, double) noexcept nogil
     ctypedef struct fr_isa:
         const char *name
         const fr_kernels *f32

@@ -23,8 +23,11 @@ __all__ = [
     "as_integers",
     "as_real",
     "as_shape",
+    "checked_lengths",
     "expect_features",
     "expect_shape",
+    "first_not_finite",
+    "natural",
     "one_of",
     "positive_float",
     "positive_int",
@@ -71,6 +74,15 @@ def positive_int(name: str, value: int) -> int:
     """Return a size as a Python int of at least 1."""
     if an_int(name, value) < 1:
         raise ValueError(f"{name}: expected at least 1, got {value}")
+    return int(value)
+
+
+def natural(name: str, value: int) -> int:
+    """Return a count as a Python int of at least 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name}: expected an int, got {shown(value)}")
+    if value < 0:
+        raise ValueError(f"{name}: expected at least 0, got {value}")
     return int(value)
 
 
@@ -131,7 +143,7 @@ def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
 
 
 def real_array(name: str, value: ArrayLike) -> Array:
-    """Return an array of some real dtype, in whatever order it lies; the caller's own where it is one already."""
+    """Return an array of real numbers as it lies in memory, never a copy of one."""
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -172,6 +184,39 @@ def as_integers(name: str, value: ArrayLike, what: str) -> NDArray[np.integer[An
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name}: expected {what}, got dtype {array.dtype}")
     return array
+
+
+def checked_lengths(lengths: ArrayLike, steps: int, rows: int, of: str = "x") -> NDArray[np.int64]:
+    """Return lengths as an array (N,) of int64, each from 1 to T, the steps of the array ``of``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is not one length for each sequence, or one is not a whole number from 1 to T.
+    """
+    try:
+        array = as_integers("lengths", lengths, "whole numbers")
+    except ValueError:
+        raise ValueError(f"lengths: expected one number for each sequence, got {shown(lengths)}") from None
+    if array.shape != (rows,):
+        raise ValueError(f"lengths: expected one for each of {rows} sequences, got shape {array.shape}")
+    if rows and not (array.min() >= 1 and array.max() <= steps):
+        raise ValueError(f"lengths: expected 1 to {steps}, the steps of {of}, got {array.min()} to {array.max()}")
+    return array.astype(np.int64)
+
+
+def first_not_finite(array: Array, counts: NDArray[np.bool_] | None = None) -> tuple[int, ...] | None:
+    """Return the index of the first number that is not finite; None if there is none.
+
+    ``counts`` says what counts, and is shaped like the array's first axes; all if not given.
+    """
+    with np.errstate(all="ignore"):
+        if array.dtype.kind != "f" or np.isfinite(np.add.reduce(array, axis=None, dtype=np.float64)):
+            return None  # a sum that is finite has no part that is not
+    bad = ~np.isfinite(array)
+    if counts is not None:
+        bad[~counts] = False
+    return tuple(map(int, np.argwhere(bad)[0])) if bad.any() else None
 
 
 def as_ids(name: str, value: ArrayLike, count: int | None = None) -> NDArray[np.intp]:
