@@ -31,7 +31,7 @@ class Mutation(NamedTuple):
 # Most mutants fall here; the whole suite follows.
 FIRST = (
     "gradcheck", "activations", "kernels_contract", "kernels_stream", "ragged", "parameters", "tapes", "tapes_reuse",
-    "optimizers", "losses", "losses_sums", "losses_own", "metrics", "softmax",
+    "optimizers", "losses", "losses_sums", "losses_own", "losses_torch", "metrics", "softmax",
     "options", "options_bits", "layer_options", "layer_properties", "trace", "state_norms", "option_errors", "kernels", "kernels_bits", "jordan", "kernels_jordan", "threads", "pool",
     "sequential_ragged", "tdnn", "pooling", "dropout", "embedding", "norm", "models",
     "data_series", "data_scaling", "data_text", "data_padding",
@@ -311,7 +311,7 @@ MUTATIONS = [
     Mutation("precision and recall exchanged", CLASSES, "parts = (true, w * (chosen == true)), (chosen, w), (true, w)", "parts = (true, w * (chosen == true)), (true, w), (chosen, w)"),
     Mutation("moments of batches without their distance", MEANS, " + apart**2 * self._weight * share", ""),
     Mutation("nats for bits", MEANS, "super().result() / math.log(2)", "super().result()"),
-    Mutation("functions keep the caller's buffers", SCORED, 'self.link == "sigmoid" else target.copy()', 'self.link == "sigmoid" else target'),
+    Mutation("functions keep the caller's buffers", SCORED, "self._as_true(d[kept])", "self._as_true(d if kept.all() else d[kept])"),
     # initialisers
     Mutation("rotations not uniform", INITIALIZERS, "    q *= np.sign(np.diag(r))  # makes the distribution uniform over rotations\n", ""),
     Mutation("all gates begin as the first", INITIALIZERS, "np.concatenate([draw(self.size, shape[1]) for _ in range(self.count)])", "np.concatenate([draw(self.size, shape[1])] * self.count)"),
