@@ -1,6 +1,5 @@
 """Optimisers by their formulas written out, what they take, and what they refuse."""
 
-import copy
 import json
 import math
 
