@@ -12,6 +12,7 @@
 #include "masks.h"
 #include "optimizers.h"
 #include "peak.h"
+#include "softmax.h"
 
 #define APPLY(function) \
     for (int64_t j = 0; j < n; j += LANES) store_n(out + j, function(load_n(in + j, n - j)), n - j)
@@ -48,6 +49,7 @@ const fr_kernels FR_TABLE = {
     .backward = backward,
     .apply = apply,
     .drop = drop,
+    .softmax = softmax,
     .multiply_adds = multiply_adds,
     .jordan_packed_size = jordan_packed_size,
     .jordan_pack = jordan_pack,

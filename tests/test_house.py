@@ -13,14 +13,15 @@ SOURCE = ROOT / "src" / "fastrnn"
 # A module imports from levels below its own, and from its own package. A new module finds its place here.
 LEVELS = (
     {"reference", "_validation", "_blas", "_csrc", "_memory"},
-    {"threads", "initializers", "losses", "schedules"},
+    {"threads", "initializers", "schedules", "data"},
     {"_kernels"},
     {"_rows", "_elementwise", "_streams", "_jordan", "_sampling", "_arrays"},
     {"_clipping", "_optimizers"},
-    {"layers", "optimizers"},
-    {"serialization"},
+    {"layers", "losses", "optimizers"},
+    {"serialization", "metrics"},
     {"trainer"},
     {"gradcheck", "info", "plots"},
+    {"diagnostics"},
     {"fastrnn"},  # __init__.py: the public names
     {"detector", "bench"},
     {"cli_detect", "cli_bench"},

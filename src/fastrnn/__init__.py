@@ -4,6 +4,8 @@ from importlib.metadata import version as _version
 
 __version__ = _version("fastrnn")
 
+from fastrnn import losses, metrics
+from fastrnn.diagnostics import dead_relus, draw, gradient_flow, saturation
 from fastrnn.gradcheck import GradientReport, check_gradients
 from fastrnn.info import show_config
 from fastrnn.initializers import Chrono
@@ -77,9 +79,15 @@ __all__ = [
     "Trainer",
     "Warmup",
     "check_gradients",
+    "dead_relus",
+    "draw",
     "get_num_threads",
+    "gradient_flow",
     "load",
+    "losses",
+    "metrics",
     "num_threads",
+    "saturation",
     "set_num_threads",
     "show_config",
 ]

@@ -53,7 +53,7 @@ class Recurrent(Built):
     zoneout : float, or two for h and c
         Probability with which an element of the state keeps its old value at a step (Krueger et al. 2017): drawn in
         training, by its expected value otherwise. One number for an LSTM is that of both.
-    init : {"orthogonal", "glorot", "identity", "pytorch", "keras"}, Chrono, or callable
+    init : {"orthogonal", "glorot", "he", "identity", "pytorch", "keras"}, Chrono, or callable
         How the parameters are drawn: see `fastrnn.initializers`.
     dtype : {"float32", "float64"}
         Of parameters and output; input is cast to it.
