@@ -31,8 +31,10 @@ class Mutation(NamedTuple):
 # Most mutants fall here; the whole suite follows.
 FIRST = (
     "gradcheck", "activations", "kernels_contract", "kernels_stream", "ragged", "parameters", "tapes", "tapes_reuse",
-    "optimizers", "losses", "losses_sums", "losses_own", "losses_torch", "metrics", "softmax",
-    "options", "options_bits", "layer_options", "layer_properties", "trace", "state_norms", "option_errors", "kernels", "kernels_bits", "jordan", "kernels_jordan", "threads", "pool",
+    "optimizers", "optimizer_kernels", "optimizer_arrays", "optimizer_states", "clipping", "schedules",
+    "losses", "losses_sums", "losses_own", "losses_torch", "metrics", "softmax",
+    "options", "options_bits", "layer_options", "layer_properties", "trace", "state_norms",
+    "option_errors", "kernels", "kernels_bits", "jordan", "kernels_jordan", "threads", "pool",
     "sequential_ragged", "tdnn", "pooling", "dropout", "embedding", "norm", "models",
     "data_series", "data_scaling", "data_text", "data_padding",
 )  # fmt: skip
@@ -53,6 +55,9 @@ CHAIN, SEQUENTIAL, MODEL, TDNN, POOLING, DROPOUT, EMBEDDING, NORM = (
     for name in ("chain", "sequential", "model", "tdnn", "pooling", "dropout", "embedding", "norm")
 )
 INITIALIZERS = "src/fastrnn/initializers.py"
+OPTIMIZERS, CLIPPING, TABLE = "csrc/optimizers.h", "csrc/clipping.h", "src/fastrnn/_optimizers.pyx"
+OPTIMIZER_BASE = "src/fastrnn/optimizers/base.py"
+CURVES, PLATEAU = "src/fastrnn/schedules/curves.py", "src/fastrnn/schedules/plateau.py"
 SOFTMAX = "csrc/softmax.h"
 LOSS, ELEMENTWISE, CROSS_ENTROPY, LOSS_CHECKS = (
     f"src/fastrnn/losses/{name}.py" for name in ("base", "elementwise", "cross_entropy", "checks")
@@ -282,8 +287,6 @@ MUTATIONS = [
     Mutation("changed parameters unnoticed", BASE, "tape.fingerprint != self._watched()", "False"),
     Mutation("reset convention lost in config", "src/fastrnn/layers/gru.py", '"gru" if config["reset_after"] else "gru_before"', '"gru_before" if config["reset_after"] else "gru"'),
     Mutation("mean instead of sum in a bias gradient", "src/fastrnn/layers/dense.py", 'grads["bias"] = dy.sum(axis=0)', 'grads["bias"] = dy.mean(axis=0)'),
-    Mutation("clipping off", "src/fastrnn/optimizers.py", "if norm > limit:", "if False:"),
-    Mutation("Adam without bias correction", "src/fastrnn/optimizers.py", "root = np.sqrt(1 - beta2**self._steps)", "root = 1.0"),
     Mutation("validation rows trained on", TRAINER, "np.sort(rows[size:])", "np.sort(rows)"),
     # losses and metrics
     Mutation("softmax's sum after scaling", SOFTMAX, "return (normaliser){m, s};", "return (normaliser){m, s * scale};"),
@@ -312,6 +315,47 @@ MUTATIONS = [
     Mutation("moments of batches without their distance", MEANS, " + apart**2 * self._weight * share", ""),
     Mutation("nats for bits", MEANS, "super().result() / math.log(2)", "super().result()"),
     Mutation("functions keep the caller's buffers", SCORED, "self._as_true(d[kept])", "self._as_true(d if kept.all() else d[kept])"),
+    # optimisers, clipping, schedules
+    Mutation("Adam without bias correction", OPTIMIZER_BASE, '"root": 1 / math.sqrt(1 - beta2**t)', '"root": 1.0'),
+    Mutation("Adam's rate without bias correction", OPTIMIZER_BASE, '"rate": rate / (1 - beta1**t)', '"rate": rate'),
+    Mutation("one step behind", OPTIMIZER_BASE, "self._numbers(self._step + 1)", "self._numbers(self._step + 2)"),
+    Mutation("biases decay too", OPTIMIZER_BASE, "self.decay_biases or parameters[name].ndim > 1", "True"),
+    Mutation("AdamW decays as Adam", "src/fastrnn/optimizers/adam.py", '{"shrink": 1 - self.learning_rate * self.weight_decay}', '{"l2": self.weight_decay}'),
+    Mutation("a copy keeps the table", OPTIMIZER_BASE, 'self.__dict__ | {"_table": None}', "self.__dict__"),
+    Mutation("other parameters go unnoticed", OPTIMIZER_BASE, "elif self._memories.layout != layout:", "elif False:"),
+    Mutation("a loaded state forgets the step", OPTIMIZER_BASE, "self._step = step\n", "self._step = 0\n"),
+    Mutation("states share memory", "src/fastrnn/optimizers/memories.py", "view.copy() for name", "view for name"),
+    Mutation("memories not zero at first", "src/fastrnn/optimizers/memories.py", "    array[...] = 0\n", "    array[...] = 1\n"),
+    Mutation("Nesterov's step without looking ahead", OPTIMIZERS, "nesterov ? g + momentum * v : v", "v"),
+    Mutation("decay forgotten", OPTIMIZERS, "l2 > 0 ? g + splat((real)l2) * w : g", "g"),
+    Mutation("decay for all", OPTIMIZERS, "if (u->decayed[p.array]) q.l2", "q.l2"),
+    Mutation("variance by the mean, not its square", OPTIMIZERS, "s - m * m", "s - m"),
+    Mutation("negative variances", OPTIMIZERS, "max_(splat(0), s - m * m)", "s - m * m"),
+    Mutation("mean square without the gradient's square", OPTIMIZERS, "keep * v + add_v * (g * g)", "keep * v + add_v * g"),
+    Mutation("a step's rest is not stored", OPTIMIZERS, "store_n(p.memory[1] + j, v, n);", "if (n >= LANES) store(p.memory[1] + j, v);"),
+    Mutation("all arrays have the first one's memory", OPTIMIZERS, "u->offsets[p.array] + p.start", "u->offsets[0] + p.start"),
+    Mutation("pieces begin where the array does", OPTIMIZERS, "(const real *)u->g[p.array] + p.start", "(const real *)u->g[p.array]"),
+    Mutation("subnormals remembered", OPTIMIZERS, "const fp_mode before = flush_denormals();", "const fp_mode before = flush_denormals();\n    restore_mode(before);"),
+    Mutation("processor mode not restored after a step", OPTIMIZERS, "    restore_mode(before);", "    (void)before;"),
+    Mutation("a worker's last piece left out", "csrc/arrays.h", "number < end)", "number < end - (workers > 1))"),
+    Mutation("squares that overflow", CLIPPING, "if (found > 0x1p500) return", "if (0) return"),
+    Mutation("squares that vanish", CLIPPING, "if (found < 0x1p-450) return", "if (0) return"),
+    Mutation("the norm of the last piece alone", CLIPPING, "sum += job->sums[i];", "sum = job->sums[i];"),
+    Mutation("one chain of squares left out", CLIPPING, "a = (a + b) + (c + d);", "a = (a + b) + c;"),
+    Mutation("clamped on one side", CLIPPING, "max_(low, min_(high, load_n(x + j, p.size - j)))", "min_(high, load_n(x + j, p.size - j))"),
+    Mutation("clipping off", "src/fastrnn/optimizers/clipping.py", "if limit < found < math.inf:", "if False:"),
+    Mutation("infinite gradients scaled to NaN", "src/fastrnn/optimizers/clipping.py", "if limit < found < math.inf:", "if limit < found:"),
+    Mutation("copies of odd arrays not written back", "src/fastrnn/_clipping.pyx", "            array[...] = copy", "            pass"),
+    Mutation("odd parameters not written back", TABLE, "            self._copy(self._direct, self.arrays)\n", ""),
+    Mutation("odd parameters read once", TABLE, "            self._copy(self.arrays, self._direct)\n", ""),
+    Mutation("parameters in other arrays go unnoticed", TABLE, "is not self.arrays[i]:", "is None:"),
+    Mutation("gradients of other shapes pass", "src/fastrnn/_arrays.pyx", "memcmp(a.shape, b.shape, a.ndim * sizeof(Py_ssize_t))", "False"),
+    Mutation("a step after the cosine's end", CURVES, "min(count, self.steps) / self.steps", "count / self.steps"),
+    Mutation("what follows a warm-up counts from the beginning", CURVES, "self.then.rate(initial, count - self.steps)", "self.then.rate(initial, count)"),
+    Mutation("the peak a step late", CURVES, "self.pct_start * self.steps - 1, self.steps - 1", "self.pct_start * self.steps, self.steps - 1"),
+    Mutation("a plateau's patience one shorter", PLATEAU, "if self._bad > self.patience:", "if self._bad >= self.patience:"),
+    Mutation("a plateau without rest", PLATEAU, "self._falls + 1, 0, self.cooldown", "self._falls + 1, 0, 0"),
+    Mutation("NaN is the best", PLATEAU, "return sign * value > sign * bound", "return not sign * value <= sign * bound"),
     # initialisers
     Mutation("rotations not uniform", INITIALIZERS, "    q *= np.sign(np.diag(r))  # makes the distribution uniform over rotations\n", ""),
     Mutation("all gates begin as the first", INITIALIZERS, "np.concatenate([draw(self.size, shape[1]) for _ in range(self.count)])", "np.concatenate([draw(self.size, shape[1])] * self.count)"),
