@@ -212,6 +212,10 @@ typedef struct {
     /* Dropout: y = 0 where dropped, else x / (1 - rate), [rows, columns] both; 0 <= rate < 1. See masks.h. y may be
      * x. */
     void (*drop)(double rate, uint64_t seed, int64_t rows, int64_t columns, const void *x, void *y);
+    /* y = scale ∘ softmax(z), [rows, classes] both, row by row; y may be z. scale [rows] in, NULL: 1. largest [rows]
+     * and sums [rows] out: of each row the largest element m and Σ e^(z - m). classes >= 1. */
+    void (*softmax)(int64_t rows, int64_t classes, const void *z, const void *scale, void *y, void *largest,
+                    void *sums);
     /* Multiply-add in registers alone, `rounds` times: the most that this CPU can do. Returns how many floating-point
      * operations that were. */
     int64_t (*multiply_adds)(int64_t rounds);

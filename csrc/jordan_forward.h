@@ -102,7 +102,8 @@ static void dense_rows(const dense *d, const real *const *a, int64_t rows, real 
             activate(d->function, n, q.units, c, c_row, to + r * units + q.block * LANES, units);
         }
     }
-    for (int64_t r = 0; d->function == FR_ACTIVATION_SOFTMAX && r < rows; r++) softmax_row(to + r * units, units);
+    for (int64_t r = 0; d->function == FR_ACTIVATION_SOFTMAX && r < rows; r++)
+        softmax_row(to + r * units, units, 1, to + r * units);
 }
 
 /* ---- one worker ---- */
@@ -189,7 +190,7 @@ static void jordan_one_row(const jordan_run *f, step_rows step, int64_t steps, r
         output.of[0].a = h;
         tile_of_one_row(output_blocks, &output);
         activate_inline(f->output.function, 1, O, scratch, 0, y, 0);
-        if (f->output.function == FR_ACTIVATION_SOFTMAX) softmax_row(y, O);
+        if (f->output.function == FR_ACTIVATION_SOFTMAX) softmax_row(y, O, 1, y);
     }
 }
 

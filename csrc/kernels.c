@@ -10,6 +10,7 @@
 #include "jordan_forward.h"
 #include "masks.h"
 #include "peak.h"
+#include "softmax.h"
 
 #define APPLY(function) \
     for (int64_t j = 0; j < n; j += LANES) store_n(out + j, function(load_n(in + j, n - j)), n - j)
@@ -46,6 +47,7 @@ const fr_kernels FR_TABLE = {
     .backward = backward,
     .apply = apply,
     .drop = drop,
+    .softmax = softmax,
     .multiply_adds = multiply_adds,
     .jordan_packed_size = jordan_packed_size,
     .jordan_pack = jordan_pack,

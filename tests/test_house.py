@@ -13,11 +13,11 @@ SOURCE = ROOT / "src" / "fastrnn"
 # A module imports from levels below its own, and from its own package. A new module finds its place here.
 LEVELS = (
     {"reference", "_validation", "_blas", "_csrc", "_memory"},
-    {"threads", "initializers", "losses", "optimizers", "data"},
+    {"threads", "initializers", "optimizers", "data"},
     {"_kernels"},
     {"_rows", "_elementwise", "_streams", "_jordan", "_sampling"},
-    {"layers"},
-    {"serialization"},
+    {"layers", "losses"},
+    {"serialization", "metrics"},
     {"trainer"},
     {"gradcheck", "info", "plots"},
     {"fastrnn"},  # __init__.py: the public names

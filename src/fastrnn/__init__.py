@@ -4,6 +4,7 @@ from importlib.metadata import version as _version
 
 __version__ = _version("fastrnn")
 
+from fastrnn import losses, metrics
 from fastrnn.gradcheck import GradientReport, check_gradients
 from fastrnn.info import show_config
 from fastrnn.initializers import Chrono
@@ -73,6 +74,8 @@ __all__ = [
     "check_gradients",
     "get_num_threads",
     "load",
+    "losses",
+    "metrics",
     "num_threads",
     "set_num_threads",
     "show_config",

@@ -138,6 +138,7 @@ cdef extern from "fastrnn.h" nogil:
         void backward(const fr_problem *, const fr_weights *, const fr_backward_args *) noexcept nogil
         void apply(fr_function, int64_t, const void *, void *) noexcept nogil
         void drop(double, uint64_t, int64_t, int64_t, const void *, void *) noexcept nogil
+        void softmax(int64_t, int64_t, const void *, const void *, void *, void *, void *) noexcept nogil
         int64_t multiply_adds(int64_t) noexcept nogil
         int64_t jordan_packed_size(const fr_jordan_problem *) noexcept nogil
         void jordan_pack(const fr_jordan_problem *, const fr_jordan_weights *, void *) noexcept nogil

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn._validation import shown
+from fastrnn._validation import first_not_finite, shown
 
 Array = NDArray[Any]
 Rows = slice | NDArray[np.intp]
@@ -126,18 +126,12 @@ def expect_finite(of: Column, lengths: NDArray[np.int64] | None) -> None:
     if isinstance(of, Whole) and isinstance(of.array, np.memmap):
         return
     for start, block in of.blocks():
-        if block.dtype.kind != "f":
-            continue
-        with np.errstate(all="ignore"):
-            total = np.add.reduce(block, axis=None, dtype=np.float64)
-        if np.isfinite(total):
-            continue
-        bad = ~np.isfinite(block)
+        counts = None
         if lengths is not None and block.ndim > 1:
-            beyond = np.arange(block.shape[1]) >= lengths[start : start + len(block), None]
-            bad[beyond] = False
-        if bad.any():
-            sample, *place = (int(i) for i in np.argwhere(bad)[0])
-            value = block[(sample, *place)]
+            counts = np.arange(block.shape[1]) < lengths[start : start + len(block), None]
+        index = first_not_finite(block, counts)
+        if index is not None:
+            sample, *place = index
             where = f" at {tuple(place)}" if len(place) > 1 else f" at {place[0]}" if place else ""
+            value = block[index]
             raise ValueError(f"{of.name}: expected finite numbers, got {value} in sample {start + sample}{where}")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn._validation import as_integers, positive_int, shown
+from fastrnn._validation import checked_lengths, positive_int, shown
 from fastrnn.data.columns import Column, Rows, Whole, column, expect_finite
 
 POOL = 50  # batches among which sequences of like length are looked for
@@ -205,17 +205,9 @@ def _lengths(part: Column, given: ArrayLike | None) -> NDArray[np.int64] | None:
         return part.lengths
     if given is None:
         return None
-    array = as_integers("lengths", given, "whole numbers").astype(np.int64)
     if not isinstance(part, Whole) or part.array.ndim < 2:
         raise ValueError(f"lengths: expected None with {part.name} of shape {part.description}, which has no time")
-    steps = part.array.shape[1]
-    if array.shape != (len(part),):
-        raise ValueError(f"lengths: expected one for each of {len(part)} sequences, got shape {array.shape}")
-    if not (array.min() >= 1 and array.max() <= steps):
-        raise ValueError(
-            f"lengths: expected 1 to {steps}, the steps of {part.name}, got {array.min()} to {array.max()}"
-        )
-    return array
+    return checked_lengths(given, part.array.shape[1], len(part), part.name)
 
 
 def _as_slice(rows: NDArray[np.intp]) -> Rows:
