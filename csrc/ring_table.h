@@ -1,6 +1,7 @@
-/* Backwards where x is looked up in R rows: dz is added up for each of these, and the products with x and W_ih are
- * done once, at the end, D[x_row] += dz     dW_ih = Dᵀ x     dx = D W_ih What has been added up, D, is a ring of R
- * rows. Of one-hot rows dW_ih is D transposed.
+/* Backwards where x is looked up in R rows. dz is added up for each of these, and the products with x and W_ih are
+ * done once, at the end:
+ *     D[x_row] += dz     dW_ih = Dᵀ x     dx = D W_ih
+ * What has been added up, D, is a ring of R rows. Of one-hot rows dW_ih is D transposed.
  */
 #ifndef FASTRNN_RING_TABLE_H
 #define FASTRNN_RING_TABLE_H

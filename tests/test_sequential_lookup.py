@@ -59,6 +59,8 @@ def test_what_stands_between_the_layers():
         model, written = pair(source, "lstm")
         kinds = [type(m._at_work[0].forward(ids())[0]) for m in (model, written)]
         assert kinds == [Picked, np.ndarray]
+    model, _ = pair("table", "lstm")
+    assert isinstance(model._at_work[0].forward(np.arange(V))[0], np.ndarray)  # nothing to be won
     for behind in (fastrnn.Dropout(0.1), fastrnn.Jordan(E, 3, 2), fastrnn.TDNN(E, 3, 2)):
         model = fastrnn.Sequential(fastrnn.Embedding(V, E), behind)
         assert isinstance(model._at_work[0].forward(ids())[0], np.ndarray)

@@ -190,7 +190,7 @@ MUTATIONS = [
     Mutation("rows before the table's first pass", KERNELS, "if not 0 <= x_row[s] < R:", "if not x_row[s] < R:"),
     Mutation("vectors that do not occur take part", LOOKUP, "seen = np.zeros(count, bool)", "seen = np.ones(count, bool)"),
     Mutation("layers of one's own taken for what they derive from", LOOKUP, "vars(type(layers[i])).get(word)", "getattr(type(layers[i]), word, False)"),
-    Mutation("gradients of vectors to the first ids", EMBEDDING, "grad[used] = grad_rows", "grad[: len(used)] = grad_rows"),
+    Mutation("gradients of vectors to the first ids", EMBEDDING, "grad[saved] = grad_rows", "grad[: len(saved)] = grad_rows"),
     Mutation("a one-hot tape sees later changes", ONE_HOT, "ids = np.array(self._ids(x))", "ids = self._ids(x)"),
     Mutation("zeros of a one-hot stream left as they were", ONE_HOT, "    out[...] = 0\n", ""),
     # reversed in time

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from fastrnn._validation import (
@@ -19,7 +19,7 @@ from fastrnn._validation import (
     shown,
 )
 from fastrnn.layers.base import Array, Gradients, Layer, Shapes, State, Tape, read_only
-from fastrnn.layers.lookup import Picked, those_used
+from fastrnn.layers.lookup import MOST, Picked, those_used
 from fastrnn.layers.stream import LayerStream
 
 
@@ -149,25 +149,18 @@ class Embedding(Layer):
             grad[self.padding_idx] = 0
         return Gradients(None, None, {"weight": grad})
 
-    def pick(self, x: ArrayLike) -> Picked:
-        """Return what stands for the output."""
-        return self._pick(x)[0]
-
-    def record_picked(self, x: ArrayLike) -> tuple[Picked, Tape]:
-        """Return what stands for the output, and a tape."""
-        picked, used = self._pick(x)
-        return picked, self._tape(used)
-
-    def _pick(self, x: ArrayLike) -> tuple[Picked, NDArray[np.int64]]:
-        """Return the vectors that occur, and of which ids they are."""
-        used, places = those_used(as_ids("x", x, self.num_embeddings), self.num_embeddings)
+    def pick(self, x: ArrayLike) -> tuple[Picked, Any] | None:
+        """Return what stands for the output, and which ids occur: see lookup.py."""
+        ids = as_ids("x", x, self.num_embeddings)
+        used, places = those_used(ids, self.num_embeddings)
+        if len(used) > MOST * ids.size:
+            return None
         return Picked(self._parameters["weight"][used], places, self.embedding_dim), used
 
-    def backward_picked(self, tape: Tape, grad_rows: Array | None) -> Gradients:
-        """Return the gradients, given that of the vectors that occur."""
-        used = self._open(tape)
+    def backward_picked(self, saved: Any, grad_rows: Array | None) -> Gradients:
+        """Return the gradients, given which ids occur and the gradients of their vectors."""
         grad = np.zeros((self.num_embeddings, self.embedding_dim), self.dtype)
-        grad[used] = grad_rows
+        grad[saved] = grad_rows
         return self._gradients(grad)
 
     def stream(self, state: State = None, batch_size: int | None = None) -> LayerStream:  # noqa: ARG002

@@ -15,7 +15,7 @@ from fastrnn.layers.base import Array, Gradients, Layer, State, Tape
 
 
 class Picked(NamedTuple):
-    """Stands for ``rows[ids]``, (…, F)."""
+    """Stands for ``rows[ids]``, (…, F); or for its gradient, of which ``rows`` are the sums for each row."""
 
     rows: Array | None  # (R, F); None: the identity's, so that what is picked is one-hot
     ids: NDArray[np.int64]  # (…): which row of these
@@ -32,6 +32,9 @@ def with_rows_of(change: Callable[[Array], Array], x: Array | Picked) -> Any:
     return x._replace(ids=change(x.ids[..., None])[..., 0]) if isinstance(x, Picked) else change(x)
 
 
+MOST = 0.75  # distinct vectors, of those that there are: with more, writing them out takes no longer
+
+
 def those_used(ids: NDArray[Any], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return which of ``count`` ids occur (R,), and for each of the ids which of these it is (…)."""
     if ids.size < count:
@@ -45,39 +48,45 @@ def those_used(ids: NDArray[Any], count: int) -> tuple[NDArray[np.int64], NDArra
 class Picks(Protocol):
     """What a layer of ids offers that can stand before a recurrent one; its class says ``picks = True``."""
 
-    def pick(self, x: ArrayLike) -> Picked:
-        """Return what stands for the output."""
+    def pick(self, x: ArrayLike) -> tuple[Picked, Any] | None:
+        """Return what stands for the output, which owns its ids, and what `backward_picked` needs.
+
+        None: the vectors that occur are so many that they may as well be written out.
+        """
         ...
 
-    def record_picked(self, x: ArrayLike) -> tuple[Picked, Tape]:
-        """Return the same, which owns its ids, and a tape."""
-        ...
-
-    def backward_picked(self, tape: Tape, grad_rows: Array | None) -> Gradients:
-        """Return the gradients, given that of ``Picked.rows``."""
+    def backward_picked(self, saved: Any, grad_rows: Array | None) -> Gradients:
+        """Return the gradients, given what `pick` returned and the gradient of ``Picked.rows``."""
         ...
 
 
 class Picker(Layer):
-    """A layer of ids at work before a recurrent one: its output is `Picked`."""
+    """A layer of ids at work before a recurrent one: its output is `Picked`, and so is what `backward` takes."""
 
     takes_ids = True
 
-    def __init__(self, layer: Picks) -> None:
-        self._layer = layer
+    def __init__(self, layer: Any) -> None:
+        self._layer = layer  # a Layer that Picks
 
     def forward(self, x: ArrayLike, state: State = None) -> tuple[Any, None]:  # noqa: ARG002
         """Return ``(picked, None)``."""
-        return self._layer.pick(x), None
+        found = self._layer.pick(x)
+        return self._layer.forward(x) if found is None else (found[0], None)
 
     def record(self, x: ArrayLike, state: State = None) -> tuple[Any, None, Tape]:  # noqa: ARG002
         """Return ``(picked, None, tape)``."""
-        picked, tape = self._layer.record_picked(x)
-        return picked, None, tape
+        found = self._layer.pick(x)
+        return self._layer.record(x) if found is None else (found[0], None, self._layer._tape(found[1]))
 
     def backward(self, tape: Tape, grad_output: Any, grad_state: State = None) -> Gradients:  # noqa: ARG002
         """Return the gradients, given that of the table's rows."""
-        return self._layer.backward_picked(tape, grad_output)
+        layer = self._layer
+        gradients: Gradients = (
+            layer.backward_picked(layer._open(tape), grad_output.rows)
+            if isinstance(grad_output, Picked)
+            else layer.backward(tape, grad_output)
+        )
+        return gradients
 
 
 def at_work(layers: Sequence[Layer]) -> Sequence[Layer]:

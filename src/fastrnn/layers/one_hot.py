@@ -83,18 +83,13 @@ class OneHot(Layer):
         expect_shape("grad_output", as_real("grad_output", grad_output, self.dtype), self._open(tape))
         return Gradients(None)
 
-    def pick(self, x: ArrayLike) -> Picked:
-        """Return what stands for the output."""
-        return Picked(None, self._ids(x), self.num_classes)
+    def pick(self, x: ArrayLike) -> tuple[Picked, Any]:
+        """Return what stands for the output: see lookup.py."""
+        ids = np.array(self._ids(x))  # a copy: a tape must not see later changes
+        return Picked(None, ids, self.num_classes), ids.shape
 
-    def record_picked(self, x: ArrayLike) -> tuple[Picked, Tape]:
-        """Return what stands for the output, and a tape."""
-        ids = np.array(self._ids(x))  # a copy: the tape must not see later changes
-        return self.pick(ids), self._tape(ids.shape)
-
-    def backward_picked(self, tape: Tape, grad_rows: Array | None) -> Gradients:  # noqa: ARG002
+    def backward_picked(self, saved: Any, grad_rows: Array | None) -> Gradients:  # noqa: ARG002
         """Return no gradients."""
-        self._open(tape)
         return Gradients(None)
 
     def _ids(self, x: ArrayLike) -> NDArray[np.intp]:

@@ -207,11 +207,15 @@ class Recurrent(Built):
         pairs = zip(chain.from_iterable(self._names), chain.from_iterable(grads), strict=True)
         named = {name: grad for name, grad in pairs if grad is not None}
         return Gradients(
-            dx if isinstance(layers[0].x, Picked) else self._output(batch.unpack(dx), unbatched),
+            self._grad_x(batch, layers[0].x, dx, unbatched),
             self._state(grad_states, unbatched),
             {name: named[name] for name in self._parameters},
             self._norms(batch, watch, unbatched) if watch is not None and norms else None,
         )
+
+    def _grad_x(self, batch: Dense, x: Array | Picked, dx: Any, unbatched: bool) -> Any:
+        """Return dE/dx, given that of its rows (S, I), or of the table (R, I), with the axes that x came with."""
+        return x._replace(rows=dx) if isinstance(x, Picked) else self._output(batch.unpack(dx), unbatched)
 
     def _watch(self, clip_state: float | tuple[float | None, ...] | None, S: int | None) -> Watch:
         """Return what the kernels are to do with the gradient that flows back; S rows of norms, None: not wanted."""

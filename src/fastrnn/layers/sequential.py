@@ -14,7 +14,7 @@ from fastrnn.layers.axes import OverTime
 from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
 from fastrnn.layers.chain import Axes, Packed, common_dtype, is_list, rectangular, sizes_of
 from fastrnn.layers.generation import generate
-from fastrnn.layers.lookup import Picker, at_work, with_rows_of
+from fastrnn.layers.lookup import Picked, at_work, with_rows_of
 from fastrnn.layers.model import Model
 from fastrnn.layers.recurrent import Recurrent
 from fastrnn.layers.stream import ModelStream
@@ -218,8 +218,7 @@ class Sequential(Model):
                 dx = packed.batch.unpack(dx)
             gradients = self._at_work[i].backward(tapes[i], dx, grad_states[i], **options)  # type: ignore[arg-type]
             dx, grad_states[i] = gradients.x, gradients.state
-            picked = i > 0 and isinstance(self._at_work[i - 1], Picker)  # dE/dx is that of the table
-            if self._axes.takes_padded(i, packed) and not picked:
+            if self._axes.takes_padded(i, packed) and not isinstance(dx, Picked):
                 dx = packed.batch.pack(dx)
             grads |= self.named(str(i), gradients.parameters)
             if flow is not None and gradients.state_norms is not None:
