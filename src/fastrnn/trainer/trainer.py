@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import Any, TextIO
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn._validation import Seed, a_bool, as_generator, positive_float, positive_int, shown
