@@ -35,6 +35,7 @@ FIRST = (
     "losses", "losses_sums", "losses_own", "losses_torch", "metrics", "softmax",
     "options", "options_bits", "layer_options", "layer_properties", "trace", "state_norms",
     "option_errors", "kernels", "kernels_bits", "jordan", "kernels_jordan", "threads", "pool",
+    "trainer", "trainer_data", "trainer_options", "tbptt", "callbacks", "checkpoint",
     "sequential_ragged", "tdnn", "pooling", "dropout", "embedding", "norm", "models",
     "kernels_lookup", "sequential_lookup", "one_hot",
     "data_series", "data_scaling", "data_text", "data_padding",
@@ -51,7 +52,15 @@ MASKS = "csrc/masks.h"
 BASE, RECURRENT, RAGGED, STACK, BUILDING, AXES = (
     f"src/fastrnn/layers/{name}.py" for name in ("base", "recurrent", "ragged", "stack", "building", "axes")
 )
-THREADS, TRAINER = "src/fastrnn/threads.py", "src/fastrnn/trainer.py"
+THREADS, VALIDATION = "src/fastrnn/threads.py", "src/fastrnn/_validation.py"
+CHUNKS, UPDATES, LEARNER, FITTING, RESUMING, CALLBACKS, CHECKPOINT, MEASURING, RATES, CHECKS, SOURCES = (
+    f"src/fastrnn/trainer/{name}.py"
+    for name in (
+        *("chunks", "updates", "learner", "fitting", "resuming", "callbacks", "checkpoint", "measuring", "rates"),
+        *("checks", "sources"),
+    )
+)
+DATASET, COLUMNS, INTERRUPT = "src/fastrnn/data/dataset.py", "src/fastrnn/data/columns.py", "src/fastrnn/trainer/interrupt.py"
 CHAIN, SEQUENTIAL, MODEL, TDNN, POOLING, DROPOUT, EMBEDDING, NORM = (
     f"src/fastrnn/layers/{name}.py"
     for name in ("chain", "sequential", "model", "tdnn", "pooling", "dropout", "embedding", "norm")
@@ -294,7 +303,7 @@ MUTATIONS = [
     Mutation("bias of the first row for all but the first", FORWARD_INPUT, "* q.blocks * LANES, m->c_in_row = 0;", "* q.blocks * LANES, m->c_in_row = LANES;"),
     Mutation("a kept block given out though too small", "src/fastrnn/_memory.pyx", "size <= sizes[i] <= 2 * size", "size // 2 <= sizes[i] <= 2 * size"),
     Mutation("padding of the output not zeroed", ROWS, "memset(&padded[t * N + order[r], 0], 0,", "memset(&padded[t * N + order[r], 0], 1,"),
-    Mutation("lengths of zero pass", RAGGED, "array.min() >= 1", "array.min() >= 0"),
+    Mutation("lengths of zero pass", VALIDATION, "array.min() >= 1", "array.min() >= 0"),
     Mutation("lengths ignored", RAGGED, "checked.min() < steps", "checked.min() < 0"),
     # layers and trainer
     Mutation("upper layers fed by one feature of x", STACK, "            x = y\n", "            x = x[..., :1] + 0 * y\n"),
@@ -307,7 +316,52 @@ MUTATIONS = [
     Mutation("changed parameters unnoticed", BASE, "tape.fingerprint != self._watched()", "False"),
     Mutation("reset convention lost in config", "src/fastrnn/layers/gru.py", '"gru" if config["reset_after"] else "gru_before"', '"gru_before" if config["reset_after"] else "gru"'),
     Mutation("mean instead of sum in a bias gradient", "src/fastrnn/layers/dense.py", 'grads["bias"] = dy.sum(axis=0)', 'grads["bias"] = dy.mean(axis=0)'),
-    Mutation("validation rows trained on", TRAINER, "np.sort(rows[size:])", "np.sort(rows)"),
+    Mutation("validation rows trained on", DATASET, "np.sort(rows[held:])", "np.sort(rows)"),
+    # the trainer
+    Mutation("windows that share values with validation trained on", DATASET, "len(self) - held - (self.overlap or 0)", "len(self) - held"),
+    Mutation("an order that buckets do not shuffle", DATASET, "return batches if rng is None else [batches[i] for i in rng.permutation(len(batches))]", "return batches"),
+    Mutation("lengths of the data set, not of its part", DATASET, "None if own is None else own[chosen] for own", "None if own is None else own[: len(chosen)] for own"),
+    Mutation("rows that are not neighbours as a slice", DATASET, "and (np.diff(rows) == 1).all()", ""),
+    Mutation("padding looked at", COLUMNS, "index = first_not_finite(block, counts)", "index = first_not_finite(block)"),
+    Mutation("the errors of the whole window count", CHUNKS, "_counted(n, stop - first, start - first, part.lengths)", "_counted(n, stop - first, 0, part.lengths)"),
+    Mutation("a window begins where the last one did", CHUNKS, "None if stop in (T, following) else following - first", "None"),
+    Mutation("ended sequences stay in the batch", CHUNKS, "int((lengths > start).sum())", "int((lengths >= start).sum())"),
+    Mutation("weights stay in their order", CHUNKS, "np.asanyarray(batch.weight)[order]", "np.asanyarray(batch.weight)"),
+    Mutation("the state of other sequences", CHUNKS, "return state[..., :rows, :]", "return state[..., -rows:, :]"),
+    Mutation("padding counts in the loss", CHUNKS, "np.arange(np.shape(batch.y)[1]) < np.asarray(lengths)[:, None]", "np.arange(np.shape(batch.y)[1]) >= 0 * np.asarray(lengths)[:, None]"),
+    Mutation("the mean of means", UPDATES, "self._total += sums.total", "self._total += 1"),
+    Mutation("accumulated gradients forgotten", UPDATES, "self._sum[name] += grad", "self._sum[name] = grad"),
+    Mutation("the state's gradient not clipped", UPDATES, "{} if self.limits.state is None else", "{} if True else"),
+    Mutation("values clipped before they are seen", UPDATES, "norm = clip_by_global_norm(gradients, math.inf if self.limits.value is not None else limit)", "self.limits.value and clip_by_value(gradients, self.limits.value)\n        norm = clip_by_global_norm(gradients, limit)"),
+    Mutation("a batch without targets changes parameters", UPDATES, "if total == 0:", "if False:"),
+    Mutation("gradients of steps that do not count", UPDATES, "spread[chunk.counted] = gradient", "spread[...] = gradient.mean()"),
+    Mutation("the state after the update", LEARNER, "        if window.advance is not None:\n            end = self._state_after(window.advance, batch, state)\n        if self._updates.pending == self.accumulate:\n            self.apply()", "        if self._updates.pending == self.accumulate:\n            self.apply()\n        if window.advance is not None:\n            end = self._state_after(window.advance, batch, state)"),
+    Mutation("a schedule of epochs counts updates", LEARNER, 'if self.schedule.per == "update" else self.epochs', 'if self.schedule.per == "update" else self.updates'),
+    Mutation("a schedule sees no losses", LEARNER, "observe(loss)", "pass"),
+    Mutation("windows measured from zero", MEASURING, "model.forward(x, first_rows(state, len(y)), **options)", "model.forward(x, None, **options)"),
+    Mutation("what is left of an epoch is never applied", FITTING, "        learner.apply()\n", ""),
+    Mutation("the state is carried from batch to batch", FITTING, "if position.chunk == 0 and not self.stateful:", "if False:"),
+    Mutation("the state is never carried", FITTING, "if position.chunk == 0 and not self.stateful:", "if position.chunk == 0:"),
+    Mutation("a resumed epoch in another order", FITTING, 'rng.state = self._rng["epoch"]', "pass"),
+    Mutation("random numbers of a resumed epoch begin again", FITTING, "        if not fresh:\n            rng.state = now\n", ""),
+    Mutation("batches done twice", FITTING, "self.source.epoch(self.learner.rng, position.batch)", "self.source.epoch(self.learner.rng)"),
+    Mutation("windows done twice", FITTING, "windows[position.chunk :]", "windows"),
+    Mutation("an interrupt in the middle of an accumulation", FITTING, "            if interrupt.asked and self.learner.settled:\n", "            if interrupt.asked:\n"),
+    Mutation("the checkpoint of the best, not of the last", FITTING, "        if self.checkpoint is not None:\n            self._save(self.checkpoint)\n        for callback in self.callbacks:\n            callback.on_end(self.trainer, self.history)", "        for callback in self.callbacks:\n            callback.on_end(self.trainer, self.history)\n        if self.checkpoint is not None:\n            self._save(self.checkpoint)"),
+    Mutation("another training's checkpoint", RESUMING, "settings.get(name) != then.get(name):", "False:"),
+    Mutation("the learning rate forgotten", RESUMING, "(learner.updates, learner.epochs), learner.optimizer.learning_rate = counts, rate", "(learner.updates, learner.epochs), _ = counts, rate"),
+    Mutation("an earlier training overwritten", CHECKPOINT, "if not resume:", "if False:"),
+    Mutation("never more than one checkpoint", CHECKPOINT, "updates - self._written >= self.every", "updates == self.every"),
+    Mutation("patience one epoch longer", CALLBACKS, "if len(values) - self.best_epoch < self.patience:", "if len(values) - self.best_epoch <= self.patience:"),
+    Mutation("the last parameters for the best", CALLBACKS, "trainer.model.load_state_dict(self._parameters)", "pass"),
+    Mutation("any change is an improvement", CALLBACKS, "sign * self.best - self.min_change", "sign * self.best"),
+    Mutation("a table that grows", CALLBACKS, "write_whole(self.path, text.getvalue().encode())", "self.path.open('a').write(text.getvalue())"),
+    Mutation("the second interrupt is swallowed", INTERRUPT, "if self.asked:", "if False:"),
+    Mutation("the signal is kept", INTERRUPT, "if self._before is not None:", "if False:"),
+    Mutation("the range test trains the model", RATES, "deepcopy(learner.model),", "learner.model,"),
+    Mutation("a bidirectional layer truncated", CHECKS, 'getattr(layer, "bidirectional", False)', "False"),
+    Mutation("targets not looked at", CHECKS, "            loss.check(y, (len(y), *shape))", "            pass"),
+    Mutation("every epoch in one order", SOURCES, "rng if shuffled else None", "None"),
     # losses and metrics
     Mutation("softmax's sum after scaling", SOFTMAX, "return (normaliser){m, s};", "return (normaliser){m, s * scale};"),
     Mutation("the gradient of a loss is that of the sum", LOSS, "gradient /= gradient.dtype.type(total)", "pass"),
@@ -392,7 +446,7 @@ MUTATIONS = [
     Mutation("a list's sequences in the rows' order", CHAIN, "rows[packed.source] = y", "rows[...] = y"),
     Mutation("layers over time do not hear of lengths", SEQUENTIAL, 'options["lengths"] = with_rows_of(packed.batch.unpack, x), packed.batch.lengths', '_ = with_rows_of(packed.batch.unpack, x), None'),
     Mutation("each layer draws from the seed anew", SEQUENTIAL, 'options["seed"] = rng', 'options["seed"] = seed'),
-    Mutation("the trainer's masks without its seed", TRAINER, 'options["seed"] = self.rng', 'options["seed"] = None'),
+    Mutation("the trainer's masks without its seed", UPDATES, 'options["seed"] = rng', 'options["seed"] = None'),
     Mutation("dropout without training", DROPOUT, "self._masked(array, np.ones((), array.dtype), self._steps(array, lengths))", "self._drop(array, 0, self._steps(array, lengths))"),
     Mutation("another mask for the gradient", DROPOUT, "self._drop(dy, seed, steps)", "self._drop(dy, seed + 1, steps)"),
     Mutation("each step of a sequence has its own mask", DROPOUT, "np.ones(x.shape[1:], x.dtype)", "np.ones(x.shape, x.dtype)"),

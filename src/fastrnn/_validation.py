@@ -79,9 +79,7 @@ def positive_int(name: str, value: int) -> int:
 
 def natural(name: str, value: int) -> int:
     """Return a count as a Python int of at least 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: expected an int, got {shown(value)}")
-    if value < 0:
+    if an_int(name, value) < 0:
         raise ValueError(f"{name}: expected at least 0, got {value}")
     return int(value)
 

@@ -10,6 +10,8 @@ from fastrnn.trainer.callbacks import Callback
 from fastrnn.trainer.checkpoint import Checkpoint
 from fastrnn.trainer.history import History
 from fastrnn.trainer.interrupt import Interrupt
+from fastrnn.trainer.learner import Learner
+from fastrnn.trainer.measuring import measure
 from fastrnn.trainer.progress import Progress
 from fastrnn.trainer.resuming import (
     count,
@@ -18,9 +20,9 @@ from fastrnn.trainer.resuming import (
     expect_same,
     history_of,
     history_tree,
-    load_trainer,
+    learner_tree,
+    load_learner,
     settings_of,
-    trainer_tree,
 )
 from fastrnn.trainer.sources import FromDataset, Source
 
@@ -68,6 +70,8 @@ class Fit:
     Parameters
     ----------
     trainer : Trainer
+        Whose training it is; callbacks see it.
+    learner : Learner
     source : Source
     held_out : Source or None
         For validation.
@@ -81,6 +85,7 @@ class Fit:
     def __init__(
         self,
         trainer: "Trainer",
+        learner: Learner,
         source: Source,
         held_out: Source | None,
         callbacks: Sequence[Callback],
@@ -89,15 +94,16 @@ class Fit:
         epochs: int,
         stateful: bool,
     ) -> None:
-        self.trainer, self.source, self.held_out = trainer, source, held_out
+        self.trainer, self.learner = trainer, learner
+        self.source, self.held_out = source, held_out
         self.callbacks, self.checkpoint = callbacks, checkpoint
         self.epochs, self.stateful = epochs, stateful
         self.history, self.position = History(), Position()
         self.state: Any = None  # with which the next window begins
         self.ended = ""  # why
-        self._settings = settings_of(trainer, source, callbacks, stateful=stateful)
+        self._settings = settings_of(learner, source, callbacks, stateful=stateful)
         self._rng: dict[str, Any] = {}  # the generator when training began, when the epoch did, and now
-        self._seen = trainer.updates
+        self._seen = learner.updates
 
     @property
     def done(self) -> int:
@@ -109,16 +115,16 @@ class Fit:
     def prepare(self, *, resume: bool, share: float | None) -> None:
         """Carve off validation data, and read the checkpoint if there is one to resume from."""
         if self.checkpoint is not None:
-            expect_keepable(self.trainer.optimizer)
+            expect_keepable(self.learner.optimizer)
         tree = None if self.checkpoint is None else self.checkpoint.prepare(resume=resume)
         self._settings |= {"validation": share}
         if tree is not None:
             expect_same(self.checkpoint, tree, self._settings)
             with damage(self.checkpoint):
-                self.trainer.rng.bit_generator.state = tree["rng"]["began"]
-        self._rng["began"] = self.trainer.rng.bit_generator.state
+                self.learner.rng.bit_generator.state = tree["rng"]["began"]
+        self._rng["began"] = self.learner.rng.bit_generator.state
         if share is not None and isinstance(self.source, FromDataset):
-            self.source, self.held_out = self.source.split(share, self.trainer.rng)
+            self.source, self.held_out = self.source.split(share, self.learner.rng)
         self._take_over(tree)
 
     def _take_over(self, tree: Mapping[str, Any] | None) -> None:
@@ -129,7 +135,7 @@ class Fit:
                 self.position = Position.of(tree["position"])
                 for moment in ("epoch", "now"):
                     self._rng[moment] = tree["rng"][moment]
-                    self.trainer.rng.bit_generator.state = self._rng[moment]
+                    self.learner.rng.bit_generator.state = self._rng[moment]
                 self.state, self.ended = tree["state"], str(tree["ended"])
                 for callback, state in zip(self.callbacks, tree["callbacks"], strict=True):
                     callback.load_state_dict(state)
@@ -139,14 +145,14 @@ class Fit:
             callback.on_start(self.trainer, self.history)
         if tree is not None:
             with damage(self.checkpoint):
-                load_trainer(self.trainer, tree["trainer"])
-            self._seen = self.trainer.updates
+                load_learner(self.learner, tree["trainer"])
+            self._seen = self.learner.updates
 
     # ---- the loop ----
 
     def run(self, bar: Progress) -> History:
         """Train to the end."""
-        self.trainer.model.link = self.trainer.loss.link
+        self.learner.model.link = self.learner.loss.link
         try:
             with Interrupt() as interrupt:
                 while not self.ended:
@@ -155,10 +161,10 @@ class Fit:
                         self.history.stopped = "interrupted"
                         break
         except FloatingPointError as error:
-            place = f"epoch {self.position.epoch + 1}, update {self.trainer.updates + 1}"
+            place = f"epoch {self.position.epoch + 1}, update {self.learner.updates + 1}"
             raise FloatingPointError(f"{place}: {error}") from None
         finally:
-            self.trainer.forget()
+            self.learner.forget()
         if self.checkpoint is not None:
             self._save(self.checkpoint)
         for callback in self.callbacks:
@@ -167,31 +173,31 @@ class Fit:
 
     def _epoch(self, bar: Progress, interrupt: Interrupt) -> None:
         """Go through the data once, or through what is left of them."""
-        position, history, trainer = self.position, self.history, self.trainer
+        position, history, learner = self.position, self.history, self.learner
         bar.epoch(position.epoch + 1)
         began = time.perf_counter() - position.seconds
         for batch in self._batches():
             self._batch(batch, bar, interrupt)
             position.seconds = time.perf_counter() - began
-            if interrupt.asked and trainer.settled:
+            if interrupt.asked and learner.settled:
                 return
-        trainer.apply()
+        learner.apply()
         self._updated()
         if position.batch == 0:
             raise ValueError("x: expected at least one batch an epoch, got none; an iterator can be used only once")
         history.loss.append(position.value / position.total if position.total else 0.0)
-        for metric in trainer.metrics:
+        for metric in learner.metrics:
             history.metrics.setdefault(metric.name, []).append(metric.result())
-        history.learning_rate.append(trainer.optimizer.learning_rate)
+        history.learning_rate.append(learner.optimizer.learning_rate)
         if self.held_out is not None:
-            for name, value in trainer.measure(self.held_out).items():
+            for name, value in measure(learner, self.held_out).items():
                 if name == "loss":
                     history.validation_loss.append(value)
                 else:
                     history.validation_metrics.setdefault(name, []).append(value)
         history.seconds.append(time.perf_counter() - began)
         self.position = Position(position.epoch + 1)
-        trainer.end_epoch(history)
+        learner.end_epoch((history.validation_loss or history.loss)[-1])
         bar.show(history)
         self._ask_callbacks()
 
@@ -205,14 +211,14 @@ class Fit:
 
     def _batches(self) -> Iterator[Batch]:
         """Return the batches of this epoch that are not done yet."""
-        rng, position = self.trainer.rng.bit_generator, self.position
+        rng, position = self.learner.rng.bit_generator, self.position
         now, fresh = rng.state, not (position.batch or position.chunk)
         if fresh:
             self._rng["epoch"], self.state = now, None
-            for metric in self.trainer.metrics:
+            for metric in self.learner.metrics:
                 metric.start()
         rng.state = self._rng["epoch"]  # for the order of the batches, which is drawn first
-        batches = self.source.epoch(self.trainer.rng, position.batch)
+        batches = self.source.epoch(self.learner.rng, position.batch)
         if not fresh:
             rng.state = now
         return batches
@@ -220,44 +226,44 @@ class Fit:
     def _batch(self, batch: Batch, bar: Progress, interrupt: Interrupt) -> None:
         """Train on the windows of a batch that are not done yet."""
         position = self.position
-        chunks = self.trainer.chunks(batch)
+        windows = self.learner.windows(batch)
         if self.stateful and batch.lengths is not None:
             raise ValueError("stateful: expected batches without lengths, whose sequences go on in the next batch")
         if position.chunk == 0 and not self.stateful:
             self.state = None
         value = total = 0.0
-        for chunk in chunks[position.chunk :]:
-            value, total, self.state = self.trainer.advance(chunk, self.state, self.trainer.metrics)
+        for window in windows[position.chunk :]:
+            value, total, self.state = self.learner.advance(window, self.state, self.learner.metrics)
             self.history.batch_loss.append(value / total if total else 0.0)
             position.value, position.total = position.value + value, position.total + total
             position.chunk += 1
-            if position.chunk == len(chunks):
+            if position.chunk == len(windows):
                 position.batch, position.chunk = position.batch + 1, 0
             self._updated()
-            if interrupt.asked and self.trainer.settled:
+            if interrupt.asked and self.learner.settled:
                 return
         bar.batch(len(batch.y), self.history.batch_loss[-1])
 
     def _updated(self) -> None:
         """Look after an update, if there just was one."""
-        if self.trainer.updates == self._seen:
+        if self.learner.updates == self._seen:
             return
-        self._seen = self.trainer.updates
-        self.history.gradient_norm.append(self.trainer.gradient_norm)
+        self._seen = self.learner.updates
+        self.history.gradient_norm.append(self.learner.gradient_norm)
         for callback in self.callbacks:
             callback.on_update(self.trainer, self.history)
-        if self.checkpoint is not None and self.checkpoint.due(self.trainer.updates):
+        if self.checkpoint is not None and self.checkpoint.due(self.learner.updates):
             self._save(self.checkpoint)
 
     def _save(self, checkpoint: Checkpoint) -> None:
         tree = {
             "settings": self._settings,
-            "trainer": trainer_tree(self.trainer),
-            "rng": self._rng | {"now": self.trainer.rng.bit_generator.state},
+            "trainer": learner_tree(self.learner),
+            "rng": self._rng | {"now": self.learner.rng.bit_generator.state},
             "position": asdict(self.position),
             "state": self.state,
             "history": history_tree(self.history),
             "callbacks": [callback.state_dict() for callback in self.callbacks],
             "ended": self.ended,
         }
-        checkpoint.save(tree, self.trainer.updates)
+        checkpoint.save(tree, self.learner.updates)

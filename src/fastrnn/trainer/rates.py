@@ -5,19 +5,17 @@ Smith (2017), "Cyclical learning rates for training neural networks", section 3.
 
 import os
 from collections.abc import Iterator
-from copy import copy, deepcopy
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastrnn._validation import positive_float, positive_int
 from fastrnn.data import Batch
+from fastrnn.trainer.learner import Learner
 from fastrnn.trainer.sources import Source
-
-if TYPE_CHECKING:
-    from fastrnn.trainer.trainer import Trainer
 
 SMOOTHING = 0.9  # of the losses, which are as noisy as batches are small
 DIVERGED = 4.0  # times the best loss
@@ -50,12 +48,12 @@ class RangeTest:
         return f"{self.suggestion:.2g}, of {len(self.rates)} rates from {self.rates[0]:.2g} to {self.rates[-1]:.2g}"
 
 
-def find(trainer: "Trainer", source: Source, low: float, high: float, steps: int) -> RangeTest:
+def find(learner: Learner, source: Source, low: float, high: float, steps: int) -> RangeTest:
     """Run the test on copies of the model and the optimiser."""
     low, high, steps = positive_float("low", low), positive_float("high", high), positive_int("steps", steps)
     if not low < high or steps < 3:
         raise ValueError(f"low, high, steps: expected low < high and at least 3 steps, got {low:g}, {high:g}, {steps}")
-    trial = trial_of(trainer)
+    trial = trial_of(learner)
     rates, losses, smooth = [], [], 0.0
     endless = _endless(source, trial.rng)
     for i in range(steps):
@@ -74,13 +72,19 @@ def find(trainer: "Trainer", source: Source, low: float, high: float, steps: int
     return RangeTest(np.array(rates), np.array(losses), max(low, rates[int(np.argmin(losses))] / 10))
 
 
-def trial_of(trainer: "Trainer") -> "Trainer":
-    """Return a trainer with the same settings, whose model, optimiser and generator are copies."""
-    trial = copy(trainer)
-    trial.model, trial.optimizer = deepcopy(trainer.model), deepcopy(trainer.optimizer)
-    trial.rng, trial.schedule = deepcopy(trainer.rng), None
-    trial.renew()
-    return trial
+def trial_of(learner: Learner) -> Learner:
+    """Return a learner with the same settings, whose model, optimiser and generator are copies."""
+    return Learner(
+        deepcopy(learner.model),
+        learner.loss,
+        deepcopy(learner.optimizer),
+        limits=learner.limits,
+        truncation=learner.truncation,
+        accumulate=learner.accumulate,
+        schedule=None,
+        metrics=(),
+        rng=deepcopy(learner.rng),
+    )
 
 
 def _endless(source: Source, rng: np.random.Generator) -> Iterator[Batch]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,28 +11,26 @@ from fastrnn._validation import positive_float, positive_int, shown
 from fastrnn.trainer.callbacks import Callback
 from fastrnn.trainer.checkpoint import Checkpoint, CheckpointError
 from fastrnn.trainer.history import History
+from fastrnn.trainer.learner import Learner
 from fastrnn.trainer.sources import Source
-
-if TYPE_CHECKING:
-    from fastrnn.trainer.trainer import Trainer
 
 Tree = dict[str, Any]
 
 
-def settings_of(trainer: "Trainer", source: Source, callbacks: Sequence[Callback], *, stateful: bool) -> dict[str, Any]:
+def settings_of(learner: Learner, source: Source, callbacks: Sequence[Callback], *, stateful: bool) -> dict[str, Any]:
     """Return what has to be the same when training goes on."""
-    parameters = trainer.model.parameters()
-    config = {name: value for name, value in trainer.model.config().items() if name != "teacher_forcing"}
+    parameters = learner.model.parameters()
+    config = {name: value for name, value in learner.model.config().items() if name != "teacher_forcing"}
     return {
-        "model": _description(type(trainer.model).__name__, config),
+        "model": _description(type(learner.model).__name__, config),
         "parameters": ", ".join(f"{name} {array.shape} {array.dtype}" for name, array in parameters.items()),
-        "loss": _name(trainer.loss),
-        "optimizer": _description(type(trainer.optimizer).__name__, _hyperparameters(trainer.optimizer)),
-        "limits": str(trainer.limits),
-        "tbptt": str(trainer.tbptt),
-        "accumulate": trainer.accumulate,
-        "schedule": _name(trainer.schedule),
-        "metrics": ", ".join(metric.name for metric in trainer.metrics),
+        "loss": _name(learner.loss),
+        "optimizer": _description(type(learner.optimizer).__name__, _hyperparameters(learner.optimizer)),
+        "limits": str(learner.limits),
+        "tbptt": str(learner.truncation),
+        "accumulate": learner.accumulate,
+        "schedule": _name(learner.schedule),
+        "metrics": ", ".join(metric.name for metric in learner.metrics),
         "callbacks": ", ".join(type(callback).__name__ for callback in callbacks),
         "stateful": stateful,
         **source.describe(),
@@ -92,30 +90,30 @@ def expect_same(checkpoint: Checkpoint | None, tree: Any, settings: Mapping[str,
             )
 
 
-def trainer_tree(trainer: "Trainer") -> Tree:
-    """Return parameters and what else the trainer has gathered."""
-    schedule: Any = trainer.schedule
-    optimizer: Any = trainer.optimizer  # expect_keepable has seen that it can
+def learner_tree(learner: Learner) -> Tree:
+    """Return parameters and what else the learner has gathered."""
+    schedule: Any = learner.schedule
+    optimizer: Any = learner.optimizer  # expect_keepable has seen that it can
     return {
-        "parameters": trainer.model.state_dict(),
+        "parameters": learner.model.state_dict(),
         "optimizer": optimizer.state_dict(),
-        "learning_rate": trainer.optimizer.learning_rate,
+        "learning_rate": learner.optimizer.learning_rate,
         "schedule": schedule.state_dict() if hasattr(schedule, "state_dict") else None,
-        "updates": trainer.updates,
-        "epochs": trainer.epochs,
+        "updates": learner.updates,
+        "epochs": learner.epochs,
     }
 
 
-def load_trainer(trainer: "Trainer", tree: Tree) -> None:
-    """Undo `trainer_tree`."""
+def load_learner(learner: Learner, tree: Tree) -> None:
+    """Undo `learner_tree`."""
     counts = count("updates", tree["updates"]), count("epochs", tree["epochs"])
     rate = positive_float("learning_rate", tree["learning_rate"])
-    optimizer: Any = trainer.optimizer
+    optimizer: Any = learner.optimizer
     optimizer.load_state_dict(tree["optimizer"])
     if tree["schedule"] is not None:
-        trainer.schedule.load_state_dict(tree["schedule"])  # type: ignore[union-attr]
-    trainer.model.load_state_dict(tree["parameters"])
-    (trainer.updates, trainer.epochs), trainer.optimizer.learning_rate = counts, rate
+        learner.schedule.load_state_dict(tree["schedule"])  # type: ignore[union-attr]
+    learner.model.load_state_dict(tree["parameters"])
+    (learner.updates, learner.epochs), learner.optimizer.learning_rate = counts, rate
 
 
 def count(name: str, value: Any) -> int:

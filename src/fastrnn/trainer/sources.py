@@ -6,8 +6,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastrnn._validation import shown
+from fastrnn._validation import positive_float, shown
 from fastrnn.data import Batch, Dataset
+from fastrnn.layers import EncoderDecoder, Model
+from fastrnn.losses import Loss
+from fastrnn.trainer.checks import checked
 
 EVALUATED = 256  # samples at a time, where nothing is trained
 
@@ -88,3 +91,59 @@ def _as_batch(item: Any) -> Batch:
     if not isinstance(item, (tuple, list)) or not 2 <= len(item) <= len(Batch._fields):
         raise TypeError(f"x: expected batches (x, y), (x, y, lengths) or (x, y, lengths, weight), got {shown(item)}")
     return Batch(*item)
+
+
+def source_of(
+    model: Model,
+    loss: Loss,
+    x: Any,
+    y: Any,
+    lengths: Any,
+    weight: Any,
+    batch_size: int,
+    *,
+    shuffle: bool,
+    bucket: bool = False,
+) -> Source:
+    """Return the batches of what users pass, having seen that the data fit the model and the loss.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If they do not.
+    """
+    if isinstance(x, Dataset):
+        if not (y is None and lengths is None and weight is None):
+            raise ValueError("y, lengths, sample_weight: expected None with a Dataset, which has its own")
+        dataset = x
+    elif y is None:
+        if lengths is not None or weight is not None:
+            raise ValueError("lengths, sample_weight: expected None where x is batches, which have their own")
+        return FromIterable(x)
+    else:
+        several = isinstance(model, EncoderDecoder)
+        dataset = Dataset(list(x) if isinstance(x, tuple) and not several else x, y, lengths=lengths, weight=weight)
+    return FromDataset(checked(model, loss, dataset), batch_size, shuffle=shuffle, bucket=bucket)
+
+
+def held_out_of(model: Model, loss: Loss, validation: Any, source: Source) -> Source | None:
+    """Return validation data of their own; None where there are none, or a share is to be carved off later.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If they do not fit, or there is nothing to take a share of.
+    """
+    if validation is None:
+        return None
+    if isinstance(validation, Dataset):
+        return source_of(model, loss, validation, None, None, None, EVALUATED, shuffle=False)
+    if isinstance(validation, tuple):
+        if len(validation) not in (2, 3):
+            raise ValueError(f"validation: expected a share, or a tuple (x, y), got {len(validation)} parts")
+        x, y, lengths = (*validation, None)[:3]
+        return source_of(model, loss, x, y, lengths, None, EVALUATED, shuffle=False)
+    positive_float("validation", validation, below=1.0)
+    if isinstance(source, FromIterable):
+        raise ValueError("validation: expected a tuple (x, y) where training data are batches, got a share")
+    return None

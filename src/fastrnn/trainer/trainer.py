@@ -1,6 +1,6 @@
 """Trainer: what is trained and how; `Trainer.fit` hands the loop to fitting.py."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any, TextIO
 
@@ -9,21 +9,23 @@ from numpy.typing import ArrayLike
 
 from fastrnn._validation import Seed, a_bool, as_generator, positive_float, positive_int, shown
 from fastrnn.data import Batch, Dataset
-from fastrnn.layers import EncoderDecoder, Model, Sigmoid, Softmax
+from fastrnn.layers import Model, Sigmoid, Softmax
 from fastrnn.losses import Loss, as_loss
-from fastrnn.metrics import Metric, as_metric
+from fastrnn.metrics import as_metric
 from fastrnn.optimizers import Adam, Optimizer
 from fastrnn.schedules import Schedule, as_schedule
 from fastrnn.trainer.callbacks import as_callbacks
 from fastrnn.trainer.checkpoint import Checkpoint
-from fastrnn.trainer.checks import checked, expect_carries, output_lengths
-from fastrnn.trainer.chunks import Chunk, as_truncation, cut, first_rows, whole
+from fastrnn.trainer.checks import expect_carries
+from fastrnn.trainer.chunks import as_truncation
 from fastrnn.trainer.fitting import Fit
 from fastrnn.trainer.history import History
+from fastrnn.trainer.learner import Learner
+from fastrnn.trainer.measuring import measure
 from fastrnn.trainer.progress import Progress
 from fastrnn.trainer.rates import RangeTest, find
-from fastrnn.trainer.sources import EVALUATED, FromDataset, FromIterable, Source
-from fastrnn.trainer.updates import Limits, Picked, Updates, pick
+from fastrnn.trainer.sources import EVALUATED, Source, held_out_of, source_of
+from fastrnn.trainer.updates import Limits
 
 
 class Trainer:
@@ -57,13 +59,6 @@ class Trainer:
     seed : int or numpy.random.Generator, optional
         Of shuffling, of the validation share and of what layers draw.
 
-    Attributes
-    ----------
-    updates, epochs : int
-        How often parameters were updated, and how many epochs have been trained.
-    gradient_norm : float
-        The gradient's global norm at the last update, before clipping.
-
     Examples
     --------
     >>> import fastrnn, numpy as np
@@ -93,27 +88,28 @@ class Trainer:
     ) -> None:
         if not isinstance(model, Model):
             raise TypeError(f"model: expected a Sequential or another Model, got {type(model).__name__}")
-        self.model = model
-        self.loss = as_loss(loss)
-        self.optimizer = Adam() if optimizer is None else optimizer
-        if isinstance(self.optimizer, type) or not callable(getattr(self.optimizer, "update", None)):
+        chosen, fitting = Adam() if optimizer is None else optimizer, as_loss(loss)
+        if isinstance(chosen, type) or not callable(getattr(chosen, "update", None)):
             raise TypeError(f"optimizer: expected one such as fastrnn.Adam(1e-3), got {shown(optimizer)}")
         names = ("clip_norm", "clip_value", "clip_state")
         given = zip(names, (clip_norm, clip_value, clip_state), strict=True)
-        self.limits = Limits(*(None if limit is None else positive_float(name, limit) for name, limit in given))
-        self.tbptt = as_truncation(tbptt)
-        if tbptt is not None:
+        limits = Limits(*(None if limit is None else positive_float(name, limit) for name, limit in given))
+        truncation = as_truncation(tbptt)
+        if truncation is not None:
             expect_carries(model, "tbptt")
-        self.accumulate = positive_int("accumulate", accumulate)
-        self.schedule = None if schedule is None else as_schedule(schedule)
         if isinstance(metrics, (str, bytes)) or not isinstance(metrics, Sequence):
             raise TypeError(f"metrics: expected a list, got {shown(metrics)}")
-        self.metrics: list[Metric] = [as_metric(metric, self.loss.link, self.loss.ignore) for metric in metrics]
-        self.rng = as_generator(seed)
-        self.updates = self.epochs = 0
-        self.gradient_norm = 0.0
-        self._initial_rate = self.optimizer.learning_rate
-        self.renew()
+        self._learner = Learner(
+            model,
+            fitting,
+            chosen,
+            limits=limits,
+            truncation=truncation,
+            accumulate=positive_int("accumulate", accumulate),
+            schedule=None if schedule is None else as_schedule(schedule),
+            metrics=[as_metric(metric, fitting.link, fitting.ignore) for metric in metrics],
+            rng=as_generator(seed),
+        )
         if self.loss.link and isinstance(model.ends_in(), (Sigmoid, Softmax)):
             raise ValueError(
                 f"loss: {loss!r} takes logits, but the model ends in {model.ends_in()!r}; leave that layer out "
@@ -122,7 +118,40 @@ class Trainer:
         if self.loss.link:
             model.link = self.loss.link
 
-    # ---- one batch ----
+    @property
+    def model(self) -> Model:
+        """What is trained."""
+        return self._learner.model
+
+    @property
+    def loss(self) -> Loss:
+        """What is made small."""
+        return self._learner.loss
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """What changes the parameters."""
+        return self._learner.optimizer
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """Where all random numbers come from."""
+        return self._learner.rng
+
+    @property
+    def updates(self) -> int:
+        """How often parameters were updated."""
+        return self._learner.updates
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs have been trained."""
+        return self._learner.epochs
+
+    @property
+    def gradient_norm(self) -> float:
+        """The gradient's global norm at the last update, before clipping."""
+        return self._learner.gradient_norm
 
     def step(
         self, x: Any, y: Any, *, lengths: Any = None, sample_weight: ArrayLike | None = None, state: Any = None
@@ -136,78 +165,7 @@ class Trainer:
         FloatingPointError
             If the loss or the gradient is not finite; the parameters are left as they were.
         """
-        return self.train(Batch(x, y, lengths, sample_weight), state)
-
-    def train(self, batch: Batch, state: Any = None) -> float:
-        """Do as `step` does, with a `fastrnn.data.Batch`."""
-        self.model.link = self.loss.link  # what turns its output into probabilities from now on
-        value = total = 0.0
-        try:
-            for chunk in self.chunks(batch):
-                part, weight, state = self.advance(chunk, state)
-                value, total = value + part, total + weight
-        except BaseException:
-            self.forget()
-            raise
-        return value / total if total else 0.0
-
-    def renew(self) -> None:
-        """Begin with no gradients, for the model and the optimiser as they are now."""
-        self._updates = Updates(self.model, self.loss, self.optimizer, self.limits, self.accumulate)
-
-    @property
-    def settled(self) -> bool:
-        """Whether no gradients wait for an update."""
-        return self._updates.pending == 0
-
-    def forget(self) -> None:
-        """Drop gradients that wait for an update."""
-        self._updates.forget()
-
-    def chunks(self, batch: Batch) -> list[Chunk]:
-        """Return the windows of a batch: one without truncation."""
-        if self.tbptt is not None:
-            return cut(batch, self.tbptt)
-        return [whole(batch, output_lengths(self.model, batch.lengths))]
-
-    def advance(self, chunk: Chunk, state: Any, metrics: Sequence[Metric] = ()) -> tuple[float, float, Any]:
-        """Train on one window.
-
-        Returns
-        -------
-        value, total : float
-            The loss is value / total.
-        state
-            With which the next window begins.
-        """
-        batch = chunk.batch
-        if state is not None:
-            state = first_rows(state, len(batch.y))
-        value, total, end = self._updates.add(chunk, state, self.rng, metrics)
-        if chunk.advance is not None:
-            short = None if batch.lengths is None else np.minimum(batch.lengths, chunk.advance)
-            options = {} if short is None else {"lengths": short}
-            end = self.model.forward(batch.x[:, : chunk.advance], state, **options)[1] if chunk.advance else state
-        if self._updates.pending == self.accumulate:
-            self.apply()
-        return value, total, end
-
-    def apply(self) -> None:
-        """Update the parameters by the gradients that wait for it, if there are any."""
-        if self.settled:
-            return
-        if self.schedule is not None:
-            count = self.updates if self.schedule.per == "update" else self.epochs
-            self.optimizer.learning_rate = self.schedule.rate(self._initial_rate, count)
-        self.gradient_norm = self._updates.apply()
-        self.updates += 1
-
-    def end_epoch(self, history: History) -> None:
-        """Let the schedule see how an epoch went."""
-        self.epochs += 1
-        observe = getattr(self.schedule, "observe", None)
-        if observe is not None:
-            observe((history.validation_loss or history.loss)[-1])
+        return self._learner.train(Batch(x, y, lengths, sample_weight), state)
 
     # ---- without training ----
 
@@ -233,53 +191,12 @@ class Trainer:
         batch_size: int = EVALUATED,
     ) -> dict[str, float]:
         """Return the mean loss, as ``loss``, and the metrics over some data, without training."""
-        return self.measure(
-            self.source(x, y, lengths, sample_weight, positive_int("batch_size", batch_size), shuffle=False)
-        )
+        source = self._source(x, y, lengths, sample_weight, positive_int("batch_size", batch_size), shuffle=False)
+        return measure(self._learner, source)
 
-    def measure(self, source: Source) -> dict[str, float]:
-        """Return the loss and the metrics over batches that have been checked."""
-        value = total = 0.0
-        for metric in self.metrics:
-            metric.start()
-        for batch in source.epoch(self.rng):
-            for picked in self._predicted(batch):
-                sums = self.loss.sums(*picked)
-                value, total = value + sums.value, total + sums.total
-                for metric in self.metrics:
-                    metric.update(*picked)
-        return {"loss": value / total if total else 0.0} | {metric.name: metric.result() for metric in self.metrics}
-
-    def _predicted(self, batch: Batch) -> Iterator[Picked]:
-        """Yield what the loss sees of a batch; window by window where training does so, as sequences may be long."""
-        if self.tbptt is None:
-            options = {} if batch.lengths is None else {"lengths": batch.lengths}
-            output = np.asarray(self.model(batch.x, **options))
-            yield pick(output, whole(batch, output_lengths(self.model, batch.lengths)))
-            return
-        state = None
-        for chunk in cut(batch, (self.tbptt[1], self.tbptt[1])):
-            x, y, lengths, _ = chunk.batch
-            options = {} if lengths is None else {"lengths": lengths}
-            output, state = self.model.forward(x, first_rows(state, len(y)), **options)
-            yield pick(output, chunk)
-
-    def source(
-        self, x: Any, y: Any, lengths: Any, weight: Any, batch_size: int, *, shuffle: bool, bucket: bool = False
-    ) -> Source:
+    def _source(self, x: Any, y: Any, lengths: Any, weight: Any, batch_size: int, **order: bool) -> Source:
         """Return where batches come from, having seen that the data fit the model and the loss."""
-        if y is None and not isinstance(x, Dataset):
-            if lengths is not None or weight is not None:
-                raise ValueError("lengths, sample_weight: expected None where x is batches, which have their own")
-            return FromIterable(x)
-        if isinstance(x, Dataset):
-            if not (y is None and lengths is None and weight is None):
-                raise ValueError("y, lengths, sample_weight: expected None with a Dataset, which has its own")
-            dataset = x
-        else:
-            several = isinstance(self.model, EncoderDecoder)
-            dataset = Dataset(list(x) if isinstance(x, tuple) and not several else x, y, lengths=lengths, weight=weight)
-        return FromDataset(checked(self.model, self.loss, dataset), batch_size, shuffle=shuffle, bucket=bucket)
+        return source_of(self.model, self.loss, x, y, lengths, weight, batch_size, **order)
 
     # ---- training ----
 
@@ -366,10 +283,10 @@ class Trainer:
             checkpoint = Checkpoint(checkpoint)
         if a_bool("stateful", stateful):
             expect_carries(self.model, "stateful")
-        source = self.source(x, y, lengths, sample_weight, batch_size, shuffle=shuffle, bucket=bucket)
-        held_out = self._held_out(validation, source)
+        source = self._source(x, y, lengths, sample_weight, batch_size, shuffle=shuffle, bucket=bucket)
+        held_out = held_out_of(self.model, self.loss, validation, source)
         share = validation is not None and held_out is None
-        fit = Fit(self, source, held_out, found, checkpoint, epochs=epochs, stateful=stateful)
+        fit = Fit(self, self._learner, source, held_out, found, checkpoint, epochs=epochs, stateful=stateful)
         fit.prepare(resume=resume, share=float(validation) if share else None)  # type: ignore[arg-type]
         with Progress(epochs, fit.source.steps, verbose, file, fit.done) as bar:
             return fit.run(bar)
@@ -402,21 +319,5 @@ class Trainer:
         RangeTest
             Its ``suggestion`` is a learning rate; ``plot()`` draws the curve.
         """
-        source = self.source(x, y, lengths, sample_weight, positive_int("batch_size", batch_size), shuffle=True)
-        return find(self, source, low, high, steps)
-
-    def _held_out(self, validation: Any, source: Source) -> Source | None:
-        """Return validation data of their own; a share is carved off later."""
-        if validation is None:
-            return None
-        if isinstance(validation, Dataset):
-            return self.source(validation, None, None, None, EVALUATED, shuffle=False)
-        if isinstance(validation, tuple):
-            if len(validation) not in (2, 3):
-                raise ValueError(f"validation: expected a share, or a tuple (x, y), got {len(validation)} parts")
-            x, y, lengths = (*validation, None)[:3]
-            return self.source(x, y, lengths, None, EVALUATED, shuffle=False)
-        positive_float("validation", validation, below=1.0)
-        if isinstance(source, FromIterable):
-            raise ValueError("validation: expected a tuple (x, y) where training data are batches, got a share")
-        return None
+        source = self._source(x, y, lengths, sample_weight, positive_int("batch_size", batch_size), shuffle=True)
+        return find(self._learner, source, low, high, steps)
