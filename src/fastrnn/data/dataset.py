@@ -57,6 +57,19 @@ class Dataset:
     ------
     ValueError, TypeError
         If there is no sample, not as many of each, or a length does not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.data import Dataset
+    >>> ids = [np.array([1, 2, 3]), np.array([4, 5]), np.array([6])]
+    >>> data = Dataset(ids, [0, 1, 0])  # three sequences, a class for each
+    >>> data.lengths
+    array([3, 2, 1])
+    >>> for x, y, lengths, weight in data.batches(2):  # padded to the longest of the batch
+    ...     print(x.tolist(), y, lengths)
+    [[1, 2, 3], [4, 5, 0]] [0 1] [3 2]
+    [[6]] [0] [1]
     """
 
     def __init__(self, x: Any, y: Any, *, lengths: Any = None, weight: Any = None, overlap: int | None = None) -> None:

@@ -35,6 +35,16 @@ class ReduceOnPlateau:
     ------
     TypeError, ValueError
         If an argument is out of range or of another type.
+
+    Examples
+    --------
+    >>> import fastrnn
+    >>> schedule, rates = fastrnn.ReduceOnPlateau(0.5, patience=1), []
+    >>> for loss in (3.0, 2.0, 2.0, 2.0):  # `Trainer.fit` does this
+    ...     schedule.observe(loss)
+    ...     rates.append(schedule.rate(1.0, len(rates)))
+    >>> rates
+    [1.0, 1.0, 1.0, 0.5]
     """
 
     factor: float = 0.1

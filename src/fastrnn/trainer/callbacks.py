@@ -21,6 +21,19 @@ class Callback:
     """Base of callbacks; each method does nothing unless it is defined.
 
     What has to survive in a checkpoint goes through `state_dict` and `load_state_dict`.
+
+    Examples
+    --------
+    >>> import fastrnn, numpy as np
+    >>> class Updates(fastrnn.Callback):
+    ...     count = 0
+    ...     def on_update(self, trainer, history):
+    ...         self.count += 1
+    >>> x, model = np.ones((64, 2)), fastrnn.Sequential(fastrnn.Linear(2, 1))
+    >>> updates = Updates()
+    >>> history = fastrnn.Trainer(model, "mse").fit(x, x[:, :1], epochs=3, callbacks=[updates], verbose=0)
+    >>> updates.count  # two batches of 32 an epoch
+    6
     """
 
     def on_start(self, trainer: "Trainer", history: History) -> None:
@@ -108,6 +121,16 @@ class EarlyStopping(Callback):
         The best number so far.
     best_epoch : int
         When that was, counted from 1; 0 before there is one.
+
+    Examples
+    --------
+    >>> import fastrnn, numpy as np
+    >>> x, model = np.ones((64, 2)), fastrnn.Sequential(fastrnn.Linear(2, 1))
+    >>> stop = fastrnn.EarlyStopping(patience=2, min_change=10.0)  # nothing gets so much better
+    >>> trainer = fastrnn.Trainer(model, "mse")
+    >>> history = trainer.fit(x, x[:, :1], epochs=100, validation=0.25, callbacks=[stop], verbose=0)
+    >>> len(history.loss), stop.best_epoch, history.stopped
+    (3, 1, 'no improvement of validation_loss for 2 epochs')
     """
 
     def __init__(
@@ -172,6 +195,15 @@ class CSVLog(Callback):
     ----------
     path : path
         Replaced if it is there already.
+
+    Examples
+    --------
+    >>> import fastrnn, numpy as np
+    >>> x, model = np.ones((64, 2)), fastrnn.Sequential(fastrnn.Linear(2, 1))
+    >>> log = fastrnn.CSVLog("log.csv")
+    >>> history = fastrnn.Trainer(model, "mse").fit(x, x[:, :1], epochs=2, callbacks=[log], verbose=0)
+    >>> print(log.path.read_text().splitlines()[0])
+    epoch,loss,learning_rate,seconds
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -46,6 +46,19 @@ class Checkpoint:
     ------
     ValueError, TypeError
         If a number is not positive.
+
+    Examples
+    --------
+    >>> import fastrnn, numpy as np
+    >>> def train(epochs):
+    ...     model = fastrnn.Sequential(fastrnn.Linear(2, 1, seed=0))
+    ...     trainer, x = fastrnn.Trainer(model, "mse", seed=0), np.ones((64, 2))
+    ...     checkpoint = fastrnn.Checkpoint("run", every=100)
+    ...     return trainer.fit(x, x[:, :1], epochs=epochs, checkpoint=checkpoint, resume=True, verbose=0)
+    >>> train(2)
+    History(epochs=2, ...)
+    >>> train(5)  # goes on behind the second epoch
+    History(epochs=5, ...)
     """
 
     def __init__(

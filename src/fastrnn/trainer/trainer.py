@@ -190,7 +190,16 @@ class Trainer:
         sample_weight: ArrayLike | None = None,
         batch_size: int = EVALUATED,
     ) -> dict[str, float]:
-        """Return the mean loss, as ``loss``, and the metrics over some data, without training."""
+        """Return the mean loss, as ``loss``, and the metrics over some data, without training.
+
+        Examples
+        --------
+        >>> import fastrnn, numpy as np
+        >>> x = np.ones((8, 2))
+        >>> trainer = fastrnn.Trainer(fastrnn.Sequential(fastrnn.Linear(2, 1)), "mse", metrics=["mae"])
+        >>> list(trainer.score(x, x[:, :1]))
+        ['loss', 'mae']
+        """
         source = self._source(x, y, lengths, sample_weight, positive_int("batch_size", batch_size), shuffle=False)
         return measure(self._learner, source)
 
@@ -318,6 +327,15 @@ class Trainer:
         -------
         RangeTest
             Its ``suggestion`` is a learning rate; ``plot()`` draws the curve.
+
+        Examples
+        --------
+        >>> import fastrnn, numpy as np
+        >>> x = np.random.default_rng(0).normal(size=(64, 2))
+        >>> trainer = fastrnn.Trainer(fastrnn.Sequential(fastrnn.Linear(2, 1, seed=0)), "mse", seed=0)
+        >>> found = trainer.find_learning_rate(x, x[:, :1], low=1e-4, high=10)
+        >>> 1e-2 < found.suggestion < 1
+        True
         """
         source = self._source(x, y, lengths, sample_weight, positive_int("batch_size", batch_size), shuffle=True)
         return find(self._learner, source, low, high, steps)
