@@ -94,6 +94,7 @@ def extensions() -> list[Extension]:
         Extension("fastrnn._rows", ["src/fastrnn/_rows.pyx"], **common),
         Extension("fastrnn._elementwise", elementwise, **common),
         Extension("fastrnn._streams", ["src/fastrnn/_streams.pyx"], **common),
+        Extension("fastrnn._dense", ["src/fastrnn/_dense.pyx"], **common),
         Extension("fastrnn._jordan", ["src/fastrnn/_jordan.pyx"], **common),
         Extension("fastrnn._sampling", ["src/fastrnn/_sampling.pyx"], **common),
     ]

@@ -8,6 +8,8 @@
 #include "forward.h"
 #include "jordan_backward.h"
 #include "jordan_forward.h"
+#include "linear.h"
+#include "linear_backward.h"
 #include "masks.h"
 #include "peak.h"
 
@@ -53,4 +55,10 @@ const fr_kernels FR_TABLE = {
     .jordan_forward = jordan_forward,
     .jordan_backward_workspace = jordan_backward_workspace,
     .jordan_backward = jordan_backward,
+    .linear_packed_size = linear_packed_size,
+    .linear_pack = linear_pack,
+    .linear_forward_workspace = linear_forward_workspace,
+    .linear_forward = linear_forward,
+    .linear_backward_workspace = linear_backward_workspace,
+    .linear_backward = linear_backward,
 };

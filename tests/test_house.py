@@ -15,7 +15,7 @@ LEVELS = (
     {"reference", "_validation", "_blas", "_csrc", "_memory"},
     {"threads", "initializers", "losses", "optimizers"},
     {"_kernels"},
-    {"_rows", "_elementwise", "_streams", "_jordan", "_sampling"},
+    {"_rows", "_elementwise", "_streams", "_jordan", "_dense", "_sampling"},
     {"layers"},
     {"serialization"},
     {"trainer"},

@@ -32,7 +32,7 @@ class Mutation(NamedTuple):
 FIRST = (
     "gradcheck", "activations", "kernels_contract", "kernels_stream", "ragged", "parameters", "tapes", "tapes_reuse",
     "optimizers", "losses", "options", "options_bits", "layer_options", "layer_properties", "trace", "state_norms",
-    "option_errors", "kernels", "kernels_bits", "jordan", "kernels_jordan", "threads", "pool",
+    "option_errors", "kernels", "kernels_bits", "jordan", "kernels_jordan", "dense", "threads", "pool",
     "sequential_ragged", "tdnn", "pooling", "dropout", "embedding", "norm", "models",
 )  # fmt: skip
 
@@ -42,7 +42,8 @@ PACK, PLAN, TILE, POOL, RING = "csrc/pack.h", "csrc/plan.h", "csrc/tile.h", "csr
 JORDAN, JORDAN_FORWARD, JORDAN_BACKWARD = "csrc/jordan.h", "csrc/jordan_forward.h", "csrc/jordan_backward.h"
 JORDAN_CALLS, JORDAN_LAYER = "src/fastrnn/_jordan.pyx", "src/fastrnn/layers/jordan.py"
 KERNELS, STREAMS, ROWS = "src/fastrnn/_kernels.pyx", "src/fastrnn/_streams.pyx", "src/fastrnn/_rows.pyx"
-MASKS = "csrc/masks.h"
+MASKS, TRANSPOSE, FUNCTIONS = "csrc/masks.h", "csrc/transpose.h", "csrc/functions.h"
+LINEAR, LINEAR_BACKWARD, UNPACKED = "csrc/linear.h", "csrc/linear_backward.h", "csrc/unpacked.h"
 BASE, RECURRENT, RAGGED, STACK, BUILDING, AXES = (
     f"src/fastrnn/layers/{name}.py" for name in ("base", "recurrent", "ragged", "stack", "building", "axes")
 )
@@ -112,7 +113,7 @@ MUTATIONS = [
     Mutation("second vector of B twice", TILE, "load(b + v * LANES)", "load(b + (v == 4 ? 3 : v) * LANES)"),
     Mutation("rows of A by the wrong stride", TILE, "f->a + row * f->a_row + s", "f->a + row * m->c_row + s"),
     Mutation("edge lanes not packed", PACK, "lane < n; lane++) to[k * to_k + lane]", "lane < n - (n == 3); lane++) to[k * to_k + lane]"),
-    Mutation("transposed blocks mixed up", PACK, "high = {2, 6, 3, 7}", "high = {3, 7, 2, 6}"),
+    Mutation("transposed blocks mixed up", TRANSPOSE, "high = {2, 6, 3, 7}", "high = {3, 7, 2, 6}"),
     Mutation("end of a row of columns not packed", PACK, "if (j < n) store(to + j, load_part(from + j, n - j)), j += LANES;", "if (j < n) store(to + j, splat(0)), j += LANES;"),
     Mutation("a ragged step begins at N", STEPS, "up ? step.row + step.rows : step.row - rows_at(rows, N, t)", "up ? step.row + N : step.row - rows_at(rows, N, t)"),
     Mutation("the step before lies elsewhere", STEPS, "t ? N + row - rows_at(rows, N, t - 1) : 0", "t ? N + row - rows_at(rows, N, t) : 0"),
@@ -140,9 +141,9 @@ MUTATIONS = [
     Mutation("gradient of the initial state of some rows unfinished", BACKWARD, "for (int64_t j = 0; j < H; j += LANES) {\n            const vec around", "for (int64_t j = 0; r < 5 && j < H; j += LANES) {\n            const vec around"),
     Mutation("no barrier before the sums", BACKWARD, "        pack_sources(&f, s.t, steps);\n        fr_barrier_wait(&job->barrier, workers);", "        pack_sources(&f, s.t, steps);"),
     # Jordan's network
-    Mutation("softmax without its largest element", JORDAN, "const vec m = splat(largest_lane(largest));", "const vec m = splat(0 * largest_lane(largest));"),
-    Mutation("softmax's sum counts what lies behind the row", JORDAN, "load_or(y + j, n - j, -(real)INFINITY)", "load_or(y + j, n - j, y[0])"),
-    Mutation("softmax's largest element may be a padding zero", JORDAN, "load_or(y + j, n - j, y[0])", "load_n(y + j, n - j)"),
+    Mutation("softmax without its largest element", FUNCTIONS, "const vec m = splat(largest_lane(largest));", "const vec m = splat(0 * largest_lane(largest));"),
+    Mutation("softmax's sum counts what lies behind the row", FUNCTIONS, "load_or(y + j, n - j, -(real)INFINITY)", "load_or(y + j, n - j, y[0])"),
+    Mutation("softmax's largest element may be a padding zero", FUNCTIONS, "load_or(y + j, n - j, y[0])", "load_n(y + j, n - j)"),
     Mutation("softmax's slope without the mean", JORDAN_BACKWARD, "(load(d_o) - mean)", "load(d_o)"),
     Mutation("slope of ψ taken for that of φ", JORDAN_BACKWARD, "slope_of(f->p->phi, value)", "slope_of(f->p->psi, value)"),
     Mutation("no gradient through what is fed back", JORDAN_BACKWARD, "if (args->fed != args->y && step.row > 0)", "if (step.row > 0)"),
@@ -271,7 +272,22 @@ MUTATIONS = [
     Mutation("buffers not used again", STACK, "[one[:4] for one in old.directions] if old else", "[one[:4] for one in old.directions] if False else"),
     Mutation("changed parameters unnoticed", BASE, "tape.fingerprint != self._watched()", "False"),
     Mutation("reset convention lost in config", "src/fastrnn/layers/gru.py", '"gru" if config["reset_after"] else "gru_before"', '"gru_before" if config["reset_after"] else "gru"'),
-    Mutation("mean instead of sum in a bias gradient", "src/fastrnn/layers/dense.py", 'grads["bias"] = dy.sum(axis=0)', 'grads["bias"] = dy.mean(axis=0)'),
+    # Linear
+    Mutation("Linear's bias dropped where it is packed", LINEAR, "bias ? p->outputs : 0, blocks_of", "0, blocks_of"),
+    Mutation("Linear's bias dropped for few rows", LINEAR, "bias ? load_n(bias + output, n) : splat(0)", "splat(0)"),
+    Mutation("Linear's bias of another output", LINEAR, "splat(bias ? bias[o] : 0)", "splat(bias ? bias[0] : 0)"),
+    Mutation("Linear multiplies before all is packed", LINEAR, "        fr_barrier_wait(&job->barrier, workers);\n", ""),
+    Mutation("Linear: a worker's rows one short", LINEAR, "share(rows, worker + 1, workers) - row, 0, panels}", "share(rows, worker + 1, workers) - row - (worker == 2), 0, panels}"),
+    Mutation("Linear: subnormals on their own", LINEAR, "const fp_mode before = flush_denormals();", "const fp_mode before = flush_denormals();\n    restore_mode(before);"),
+    Mutation("what is not packed stops at whole fours", UNPACKED, "if (whole < K)", "if (whole < K && whole == 0)"),
+    Mutation("columns in the lanes exchanged", UNPACKED, "fma_(splat(ar[1]), column.b, c##r)", "fma_(splat(ar[2]), column.b, c##r)"),
+    Mutation("Linear: only the last ring counts", LINEAR_BACKWARD, "f.ring.first_sums = 0;", ""),
+    Mutation("Linear's upstream gradient one row late", LINEAR_BACKWARD, "const int64_t row = f->ring.ring_first + mine.row;", "const int64_t row = f->ring.ring_first + mine.row - (mine.row > 0);"),
+    Mutation("the end of W read as it stands", LINEAR_BACKWARD, "return few_dense_rows(f->p) && q.units == q.blocks * LANES;", "return few_dense_rows(f->p);"),
+    Mutation("Linear: no barrier before the sums", LINEAR_BACKWARD, "        fr_barrier_wait(&job->barrier, workers);\n        add_linear_sums(&f);", "        add_linear_sums(&f);"),
+    Mutation("pieces of rows in the wrong order", TRANSPOSE, "PIECE_AT(2), 2), PIECE_AT(3), 3)", "PIECE_AT(3), 2), PIECE_AT(2), 3)"),
+    Mutation("another chain for what is not packed", UNPACKED, "if (r < R) c##r = load(d + r * LANES);", "if (r < R) c##r = splat(0);"),
+    Mutation("Linear's bias gradient never summed", LINEAR_BACKWARD, "if (f->args->grad_bias)", "if (0)"),
     Mutation("clipping off", "src/fastrnn/optimizers.py", "if norm > limit:", "if False:"),
     Mutation("Adam without bias correction", "src/fastrnn/optimizers.py", "root = np.sqrt(1 - beta2**self._steps)", "root = 1.0"),
     Mutation("cross-entropy averaged over classes", "src/fastrnn/losses.py", "count = d.size // d.shape[-1]\n        gradient", "count = d.size\n        gradient"),
