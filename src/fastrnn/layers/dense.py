@@ -100,6 +100,6 @@ class Linear(Layer):
         dy = as_real("grad_output", grad_output, self.dtype)
         expect_shape("grad_output", dy, (*x.shape[:-1], self.out_features))
         dy, rows = dy.reshape(-1, self.out_features), x.reshape(-1, self.in_features)
-        dx, *grads = _dense.BACKWARD[self.dtype](rows, self._parameters["weight"], self.bias, dy)
-        names = self._parameters  # without a bias zip leaves its gradient, None, out
-        return Gradients(dx.reshape(x.shape), None, dict(zip(names, grads, strict=False)))
+        dx, dw, db = _dense.BACKWARD[self.dtype](rows, self._parameters["weight"], self.bias, dy)
+        grads = {"weight": dw} if db is None else {"weight": dw, "bias": db}
+        return Gradients(dx.reshape(x.shape), None, grads)
