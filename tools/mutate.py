@@ -283,7 +283,6 @@ MUTATIONS = [
     Mutation("columns in the lanes exchanged", UNPACKED, "fma_(splat(ar[1]), column.b, c##r)", "fma_(splat(ar[2]), column.b, c##r)"),
     Mutation("Linear: only the last ring counts", LINEAR_BACKWARD, "f.ring.first_sums = 0;", ""),
     Mutation("Linear's upstream gradient one row late", LINEAR_BACKWARD, "const int64_t row = f->ring.ring_first + mine.row;", "const int64_t row = f->ring.ring_first + mine.row - (mine.row > 0);"),
-    Mutation("the end of W read as it stands", LINEAR_BACKWARD, "return few_dense_rows(f->p) && q.units == q.blocks * LANES;", "return few_dense_rows(f->p);"),
     Mutation("Linear: no barrier before the sums", LINEAR_BACKWARD, "        fr_barrier_wait(&job->barrier, workers);\n        add_linear_sums(&f);", "        add_linear_sums(&f);"),
     Mutation("pieces of rows in the wrong order", TRANSPOSE, "PIECE_AT(2), 2), PIECE_AT(3), 3)", "PIECE_AT(3), 2), PIECE_AT(2), 3)"),
     Mutation("another chain for what is not packed", UNPACKED, "if (r < R) c##r = load(d + r * LANES);", "if (r < R) c##r = splat(0);"),
