@@ -75,7 +75,8 @@ static void dense_panels(const dense *d, int64_t first, int64_t end, const real 
 static void dense_rows(const dense *d, const real *const *a, int64_t rows, real *z, real *to) {
     const int64_t units = d->panels.columns;
     dense_panels(d, 0, d->panels.n, a, rows, z, to);
-    for (int64_t r = 0; d->function == FR_ACTIVATION_SOFTMAX && r < rows; r++) softmax_row(to + r * units, units);
+    for (int64_t r = 0; d->function == FR_ACTIVATION_SOFTMAX && r < rows; r++)
+        softmax_row(to + r * units, units, 1, to + r * units);
 }
 
 /* ---- backward: a ring of the part's dz, with what ring.h asks for ---- */

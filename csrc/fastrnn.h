@@ -219,6 +219,32 @@ typedef struct {
     void *workspace;    /* linear_backward_workspace(problem) reals, aligned to 64 bytes, out */
 } fr_linear_backward_args;
 
+/* ---- optimisers (optimizers.h) and clipping (clipping.h): some arrays, gone through as if they were one ---- */
+
+typedef struct {
+    int threads, eager; /* as in fr_problem */
+    int64_t count;
+    const int64_t *sizes; /* [count] in: elements of each, >= 0 */
+} fr_arrays;
+
+typedef enum { FR_SGD, FR_RMSPROP, FR_ADAM } fr_rule;
+
+enum { FR_MEMORIES = 3 }; /* at most, of a parameter */
+
+typedef struct {
+    fr_arrays arrays; /* the parameters */
+    fr_rule rule;
+    void *const *w;         /* [count] arrays in/out */
+    const void *const *g;   /* [count] arrays in: dE/dw */
+    const char *decayed;    /* [count] in: 0: l2 and shrink are not for this one */
+    const int64_t *offsets; /* [count] in: where each array's part of a memory begins */
+    /* all arrays' parts one after another, in/out, zero before the first step; NULL: the rule needs none
+     * SGD: velocity (with momentum); RMSprop: mean square, mean (centred), velocity (with momentum); Adam: m, v */
+    void *memory[FR_MEMORIES];
+    double rate, l2, shrink, momentum, beta1, beta2, root, eps; /* what the rule's equations name, otherwise unread */
+    int nesterov;
+} fr_update_args;
+
 /* What one ISA offers for one element type. Sizes are in reals. */
 typedef struct {
     int lanes; /* elements in one vector */
@@ -233,6 +259,10 @@ typedef struct {
     /* Dropout: y = 0 where dropped, else x / (1 - rate), [rows, columns] both; 0 <= rate < 1. See masks.h. y may be
      * x. */
     void (*drop)(double rate, uint64_t seed, int64_t rows, int64_t columns, const void *x, void *y);
+    /* y = scale ∘ softmax(z), [rows, classes] both, row by row; y may be z. scale [rows] in, NULL: 1. largest [rows]
+     * and sums [rows] out: of each row the largest element m and Σ e^(z - m). classes >= 1. */
+    void (*softmax)(int64_t rows, int64_t classes, const void *z, const void *scale, void *y, void *largest,
+                    void *sums);
     /* Multiply-add in registers alone, `rounds` times: the most that this CPU can do. Returns how many floating-point
      * operations that were. */
     int64_t (*multiply_adds)(int64_t rounds);
@@ -248,6 +278,14 @@ typedef struct {
     void (*linear_forward)(const fr_linear_problem *, const fr_linear_weights *, const fr_linear_forward_args *);
     int64_t (*linear_backward_workspace)(const fr_linear_problem *);
     void (*linear_backward)(const fr_linear_problem *, const fr_linear_weights *, const fr_linear_backward_args *);
+    /* One step of an optimiser. No two of the arrays may overlap. */
+    void (*update)(const fr_update_args *);
+    /* The Euclidean norm of all elements; the workspace has norm_workspace doubles, out. */
+    int64_t (*norm_workspace)(const fr_arrays *);
+    double (*norm)(const fr_arrays *, const void *const *x, double *workspace);
+    /* x = factor · x, and x = min(max(x, -limit), limit), in place; NaN stays NaN. */
+    void (*scale)(const fr_arrays *, void *const *x, double factor);
+    void (*clamp)(const fr_arrays *, void *const *x, double limit);
 } fr_kernels;
 
 typedef struct {

@@ -1,10 +1,9 @@
-/* Functions of the elements of rows, for dense parts: none, tanh, sigmoid, ReLU; and the softmax of a whole row. */
+/* Functions of the elements of rows, for dense parts: none, tanh, sigmoid, ReLU. */
 #ifndef FASTRNN_FUNCTIONS_H
 #define FASTRNN_FUNCTIONS_H
 
 #include "cells/elman.h"
-
-#include <math.h>
+#include "softmax.h"
 
 /* ---- over rows; the slopes are written in the function's value ---- */
 
@@ -52,43 +51,6 @@ INLINE vec slope_of(fr_activation function, vec y) {
     default:
         return linear_slope(y);
     }
-}
-
-/* Up to a whole vector, `rest` in the lanes behind */
-INLINE vec load_or(const real *p, int64_t n, real rest) {
-    if (n >= LANES) return load(p);
-    real part[LANES];
-    store(part, splat(rest));
-    for (int64_t i = 0; i < n; i++) part[i] = p[i];
-    return load(part);
-}
-
-INLINE real largest_lane(vec v) {
-    real lane[LANES];
-    store(lane, v);
-    for (int i = 1; i < LANES; i++) lane[0] = lane[i] > lane[0] ? lane[i] : lane[0];
-    return lane[0];
-}
-
-INLINE real sum_of_lanes(vec v) {
-    real lane[LANES];
-    store(lane, v);
-    for (int i = 1; i < LANES; i++) lane[0] += lane[i];
-    return lane[0];
-}
-
-/* y = e^(y - m) / Σ e^(y - m) of one row, m its largest element: no power overflows, and one of them is 1 */
-static void softmax_row(real *y, int64_t n) {
-    vec largest = splat(y[0]), sum = splat(0);
-    for (int64_t j = 0; j < n; j += LANES) largest = max_(largest, load_or(y + j, n - j, y[0]));
-    const vec m = splat(largest_lane(largest));
-    for (int64_t j = 0; j < n; j += LANES) {
-        const vec e = exp_(load_or(y + j, n - j, -(real)INFINITY) - m);
-        store_n(y + j, e, n - j);
-        sum += e;
-    }
-    const vec total = splat(sum_of_lanes(sum));
-    for (int64_t j = 0; j < n; j += LANES) store_n(y + j, load_n(y + j, n - j) / total, n - j);
 }
 
 #endif

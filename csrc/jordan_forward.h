@@ -137,7 +137,7 @@ static void jordan_one_row(const jordan_run *f, step_rows step, int64_t steps, r
         output.of[0].a = h;
         tile_of_one_row(output_blocks, &output);
         activate_inline(f->output.function, 1, O, scratch, 0, y, 0);
-        if (f->output.function == FR_ACTIVATION_SOFTMAX) softmax_row(y, O);
+        if (f->output.function == FR_ACTIVATION_SOFTMAX) softmax_row(y, O, 1, y);
     }
 }
 

@@ -5,13 +5,16 @@
 
 #include "activations.h"
 #include "backward.h"
+#include "clipping.h"
 #include "forward.h"
 #include "jordan_backward.h"
 #include "jordan_forward.h"
 #include "linear.h"
 #include "linear_backward.h"
 #include "masks.h"
+#include "optimizers.h"
 #include "peak.h"
+#include "softmax.h"
 
 #define APPLY(function) \
     for (int64_t j = 0; j < n; j += LANES) store_n(out + j, function(load_n(in + j, n - j)), n - j)
@@ -48,6 +51,7 @@ const fr_kernels FR_TABLE = {
     .backward = backward,
     .apply = apply,
     .drop = drop,
+    .softmax = softmax,
     .multiply_adds = multiply_adds,
     .jordan_packed_size = jordan_packed_size,
     .jordan_pack = jordan_pack,
@@ -61,4 +65,9 @@ const fr_kernels FR_TABLE = {
     .linear_forward = linear_forward,
     .linear_backward_workspace = linear_backward_workspace,
     .linear_backward = linear_backward,
+    .update = update,
+    .norm_workspace = pieces_of,
+    .norm = norm,
+    .scale = scale,
+    .clamp = clamp,
 };

@@ -29,7 +29,7 @@ typedef uint64_t real_ubits;
 #error "define FR_REAL_F32 or FR_REAL_F64"
 #endif
 
-/* ---- types, and what differs between the ISAs: splat load store load_part store_part fma min max
+/* ---- types, and what differs between the ISAs: splat load store load_part store_part fma min max sqrt
  *      if_negative. The part forms touch the first n elements only, 0 < n < LANES. ---- */
 
 #if defined(FR_ISA_BASE)
@@ -65,6 +65,11 @@ INLINE vec select(ivec mask, vec yes, vec no) { return (vec)((mask & (ivec)yes) 
 INLINE vec min_(vec limit, vec x) { return select(x > limit, limit, x); }
 INLINE vec max_(vec limit, vec x) { return select(x < limit, limit, x); }
 INLINE vec if_negative(vec x, vec yes, vec no) { return select((ivec)x < 0, yes, no); }
+INLINE vec sqrt_(vec x) {
+    for (int i = 0; i < LANES; i++)
+        x[i] = (real)__builtin_sqrt(x[i]); /* also of a float: rounding twice is as once */
+    return x;
+}
 
 #elif defined(FR_ISA_AVX2) || defined(FR_ISA_AVX512)
 
@@ -101,6 +106,7 @@ INLINE void store(real *p, vec v) { MM(storeu)(p, v); }
 INLINE vec fma_(vec a, vec b, vec c) { return (vec)MM(fmadd)(a, b, c); }
 INLINE vec min_(vec limit, vec x) { return (vec)MM(min)(limit, x); }
 INLINE vec max_(vec limit, vec x) { return (vec)MM(max)(limit, x); }
+INLINE vec sqrt_(vec x) { return (vec)MM(sqrt)(x); }
 
 #if defined(FR_ISA_AVX2)
 INLINE __m256i first_lanes(int64_t n) { /* all bits set in the first n lanes */
@@ -169,6 +175,7 @@ INLINE void store_part(real *p, vec v, int64_t n) {
 INLINE vec fma_(vec a, vec b, vec c) { return VQ(vfmaq)(c, a, b); }
 INLINE vec min_(vec limit, vec x) { return VQ(vminq)(limit, x); }
 INLINE vec max_(vec limit, vec x) { return VQ(vmaxq)(limit, x); }
+INLINE vec sqrt_(vec x) { return VQ(vsqrtq)(x); }
 INLINE vec if_negative(vec x, vec yes, vec no) { return VQ(vbslq)(VQ_SIGN(x), yes, no); }
 
 #else

@@ -32,23 +32,23 @@ typedef struct {
 #if defined(FR_ISA_AVX2) || defined(FR_ISA_AVX512)
 
 /* Shuffles move elements within 16 bytes: pieces so long, of rows `row` apart, beside each other. */
-#define PIECE (16 / (int)sizeof(real))
-INLINE vec load_pieces(const real *p, int64_t row) {
-#define PIECE_AT(i) _mm_loadu_ps((const float *)(p + (i) * row))
+#define REALS_16 (16 / (int)sizeof(real))
+INLINE vec load_rows(const real *p, int64_t row) {
+#define ROW_AT(i) _mm_loadu_ps((const float *)(p + (i) * row))
 #if defined(FR_ISA_AVX512)
-    const __m512 one = _mm512_castps128_ps512(PIECE_AT(0)), two = _mm512_insertf32x4(one, PIECE_AT(1), 1);
-    return (vec)_mm512_insertf32x4(_mm512_insertf32x4(two, PIECE_AT(2), 2), PIECE_AT(3), 3);
+    const __m512 one = _mm512_castps128_ps512(ROW_AT(0)), two = _mm512_insertf32x4(one, ROW_AT(1), 1);
+    return (vec)_mm512_insertf32x4(_mm512_insertf32x4(two, ROW_AT(2), 2), ROW_AT(3), 3);
 #else
-    return (vec)_mm256_insertf128_ps(_mm256_castps128_ps256(PIECE_AT(0)), PIECE_AT(1), 1);
+    return (vec)_mm256_insertf128_ps(_mm256_castps128_ps256(ROW_AT(0)), ROW_AT(1), 1);
 #endif
-#undef PIECE_AT
+#undef ROW_AT
 }
 
 #if defined(FR_REAL_F32)
 typedef double pairs __attribute__((vector_size(VECTOR_BYTES)));
 INLINE four_columns columns_of_lanes(const real *from, int64_t row) {
-    const vec a = load_pieces(from, PIECE * row), b = load_pieces(from + row, PIECE * row);
-    const vec c = load_pieces(from + 2 * row, PIECE * row), d = load_pieces(from + 3 * row, PIECE * row);
+    const vec a = load_rows(from, REALS_16 * row), b = load_rows(from + row, REALS_16 * row);
+    const vec c = load_rows(from + 2 * row, REALS_16 * row), d = load_rows(from + 3 * row, REALS_16 * row);
     const pairs ab = (pairs)MM(unpacklo)(a, b), cd = (pairs)MM(unpacklo)(c, d);
     const pairs ab_high = (pairs)MM(unpackhi)(a, b), cd_high = (pairs)MM(unpackhi)(c, d);
     return (four_columns){(vec)MM_(unpacklo, pd)(ab, cd), (vec)MM_(unpackhi, pd)(ab, cd),
@@ -56,8 +56,8 @@ INLINE four_columns columns_of_lanes(const real *from, int64_t row) {
 }
 #else
 INLINE four_columns columns_of_lanes(const real *from, int64_t row) {
-    const vec a = load_pieces(from, PIECE * row), b = load_pieces(from + row, PIECE * row);
-    const vec c = load_pieces(from + PIECE, PIECE * row), d = load_pieces(from + row + PIECE, PIECE * row);
+    const vec a = load_rows(from, REALS_16 * row), b = load_rows(from + row, REALS_16 * row);
+    const vec c = load_rows(from + REALS_16, REALS_16 * row), d = load_rows(from + row + REALS_16, REALS_16 * row);
     return (four_columns){(vec)MM(unpacklo)(a, b), (vec)MM(unpackhi)(a, b), (vec)MM(unpacklo)(c, d),
                           (vec)MM(unpackhi)(c, d)};
 }

@@ -13,11 +13,12 @@ SOURCE = ROOT / "src" / "fastrnn"
 # A module imports from levels below its own, and from its own package. A new module finds its place here.
 LEVELS = (
     {"reference", "_validation", "_blas", "_csrc", "_memory"},
-    {"threads", "initializers", "losses", "optimizers"},
+    {"threads", "initializers", "schedules", "data"},
     {"_kernels"},
-    {"_rows", "_elementwise", "_streams", "_jordan", "_dense", "_sampling"},
-    {"layers"},
-    {"serialization"},
+    {"_rows", "_elementwise", "_streams", "_jordan", "_dense", "_sampling", "_arrays"},
+    {"_clipping", "_optimizers"},
+    {"layers", "losses", "optimizers"},
+    {"serialization", "metrics"},
     {"trainer"},
     {"gradcheck", "info", "plots"},
     {"fastrnn"},  # __init__.py: the public names

@@ -15,7 +15,8 @@ def blocks(page: str, language: str) -> list[str]:
     ]
 
 
-PYTHON = [code for page in ("README.md", "docs/own_layers.md", "docs/layers.md") for code in blocks(page, "python")]
+PAGES = ("README.md", "docs/own_layers.md", "docs/layers.md", "docs/data.md")
+PYTHON = [code for page in PAGES for code in blocks(page, "python")]
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=range(len(PYTHON)))

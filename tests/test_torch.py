@@ -9,7 +9,7 @@ import fastrnn
 from fastrnn.losses import LOSSES
 from golden import make_torch
 from layer_model import Model
-from layer_table import recurrent
+from layer_table import DTYPES, recurrent
 
 FLAT = {key: array for path in make_torch.PATHS for key, array in np.load(path).items()}
 
@@ -105,14 +105,21 @@ def expect_loss_like_torch(name, arrays):
 
 
 def expect_steps_like_torch(name, arrays):
-    kind, options = make_torch.OPTIMIZERS[name]
+    kind, options = (make_torch.OPTIMIZERS | make_torch.MORE_OPTIMIZERS)[name]
     options = {"learning_rate" if key == "lr" else key: value for key, value in options.items()}
+    if "weight_decay" in options or kind == "AdamW":
+        options["decay_biases"] = True  # as PyTorch does
     optimizer = getattr(fastrnn, kind)(**options)
     parameters = {key: arrays[f"start.{key}"].copy() for key in ("w", "b")}
-    for t in range(len(arrays["values.w"])):
+    # a step is a few rounded operations on numbers of the size of the parameters, and as many on what it remembers
+    steps = len(arrays["values.w"])
+    limit = 1e-12 if parameters["w"].dtype == "float64" else 4 * steps * np.finfo(np.float32).eps
+    for t in range(steps):
         optimizer.update(parameters, {key: arrays[f"gradients.{key}"][t] for key in parameters})
         for key, value in parameters.items():
-            np.testing.assert_allclose(value, arrays[f"values.{key}"][t], rtol=1e-12, atol=1e-12, err_msg=f"step {t}")
+            expected = arrays[f"values.{key}"][t]
+            np.testing.assert_allclose(value, expected, rtol=limit, atol=limit, err_msg=f"step {t}")
+            assert value.dtype == expected.dtype
 
 
 # ---- golden ----
@@ -123,6 +130,7 @@ def test_the_golden_files_hold_every_case_and_are_small():
     expected = {f"layer/{n}" for n in ALL_CASES} | {f"ragged/{n}" for n in make_torch.RAGGED_CASES}
     expected |= {f"bidirectional/{n}" for n in make_torch.RAGGED_CASES}
     expected |= {f"loss/{n}" for n in make_torch.LOSSES} | {f"optimizer/{n}" for n in make_torch.OPTIMIZERS}
+    expected |= {f"optimizer-{dtype}/{n}" for n, dtype in product(make_torch.MORE_OPTIMIZERS, DTYPES)}
     assert groups == expected
     assert max(path.stat().st_size for path in make_torch.PATHS) < 300_000
 
@@ -157,6 +165,14 @@ def test_losses_equal_the_golden_results(name):
 @pytest.mark.parametrize("name", make_torch.OPTIMIZERS)
 def test_optimizers_equal_the_golden_steps(name):
     expect_steps_like_torch(name, golden(f"optimizer/{name}"))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", make_torch.MORE_OPTIMIZERS)
+def test_options_of_optimizers_equal_the_golden_steps(name, dtype):
+    arrays = golden(f"optimizer-{dtype}/{name}")
+    assert arrays["start.w"].dtype == dtype
+    expect_steps_like_torch(name, arrays)
 
 
 # ---- live ----
@@ -239,8 +255,9 @@ def test_losses_equal_torch(name, shape):
         expect_loss_like_torch(name, make_torch.run_loss(name, shape, seed))
 
 
-@pytest.mark.parametrize("name", make_torch.OPTIMIZERS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", make_torch.OPTIMIZERS | make_torch.MORE_OPTIMIZERS)
 @pytest.mark.usefixtures("torch")
-def test_optimizers_equal_torch(name):
+def test_optimizers_equal_torch(name, dtype):
     for seed in range(1, 6):
-        expect_steps_like_torch(name, make_torch.run_optimizer(name, steps=30, seed=seed))
+        expect_steps_like_torch(name, make_torch.run_optimizer(name, 30, seed, dtype))

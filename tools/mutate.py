@@ -31,9 +31,10 @@ class Mutation(NamedTuple):
 # Most mutants fall here; the whole suite follows.
 FIRST = (
     "gradcheck", "activations", "kernels_contract", "kernels_stream", "ragged", "parameters", "tapes", "tapes_reuse",
-    "optimizers", "losses", "options", "options_bits", "layer_options", "layer_properties", "trace", "state_norms",
-    "option_errors", "kernels", "kernels_bits", "jordan", "kernels_jordan", "dense", "threads", "pool",
+    "optimizers", "losses", "losses_sums", "losses_own", "metrics", "softmax",
+    "options", "options_bits", "layer_options", "layer_properties", "trace", "state_norms", "option_errors", "kernels", "kernels_bits", "jordan", "kernels_jordan", "dense", "threads", "pool",
     "sequential_ragged", "tdnn", "pooling", "dropout", "embedding", "norm", "models",
+    "data_series", "data_scaling", "data_text", "data_padding",
 )  # fmt: skip
 
 LSTM, ELMAN, GRU, CELLS = "csrc/cells/lstm.h", "csrc/cells/elman.h", "csrc/cells/gru.h", "csrc/cells/table.h"
@@ -42,7 +43,7 @@ PACK, PLAN, TILE, POOL, RING = "csrc/pack.h", "csrc/plan.h", "csrc/tile.h", "csr
 JORDAN, JORDAN_FORWARD, JORDAN_BACKWARD = "csrc/jordan.h", "csrc/jordan_forward.h", "csrc/jordan_backward.h"
 JORDAN_CALLS, JORDAN_LAYER = "src/fastrnn/_jordan.pyx", "src/fastrnn/layers/jordan.py"
 KERNELS, STREAMS, ROWS = "src/fastrnn/_kernels.pyx", "src/fastrnn/_streams.pyx", "src/fastrnn/_rows.pyx"
-MASKS, TRANSPOSE, FUNCTIONS = "csrc/masks.h", "csrc/transpose.h", "csrc/functions.h"
+MASKS, TRANSPOSE = "csrc/masks.h", "csrc/transpose.h"
 LINEAR, LINEAR_BACKWARD, UNPACKED = "csrc/linear.h", "csrc/linear_backward.h", "csrc/unpacked.h"
 BASE, RECURRENT, RAGGED, STACK, BUILDING, AXES = (
     f"src/fastrnn/layers/{name}.py" for name in ("base", "recurrent", "ragged", "stack", "building", "axes")
@@ -53,12 +54,21 @@ CHAIN, SEQUENTIAL, MODEL, TDNN, POOLING, DROPOUT, EMBEDDING, NORM = (
     for name in ("chain", "sequential", "model", "tdnn", "pooling", "dropout", "embedding", "norm")
 )
 INITIALIZERS = "src/fastrnn/initializers.py"
+SOFTMAX = "csrc/softmax.h"
+LOSS, ELEMENTWISE, CROSS_ENTROPY, LOSS_CHECKS = (
+    f"src/fastrnn/losses/{name}.py" for name in ("base", "elementwise", "cross_entropy", "checks")
+)
+METRIC, CLASSES, MEANS, SCORED = (f"src/fastrnn/metrics/{name}.py" for name in ("base", "classes", "means", "scored"))
 
 SAMPLING, GENERATION, BEAM, DECODER = (
     "src/fastrnn/_sampling.pyx",
     "src/fastrnn/layers/generation.py",
     "src/fastrnn/layers/beam.py",
     "src/fastrnn/layers/encoder_decoder.py",
+)
+
+SERIES, MOMENTS, SCALING, TEXT, IDS, PADDING = (
+    f"src/fastrnn/data/{name}.py" for name in ("series", "moments", "scaling", "text", "ids", "padding")
 )
 
 MUTATIONS = [
@@ -141,9 +151,9 @@ MUTATIONS = [
     Mutation("gradient of the initial state of some rows unfinished", BACKWARD, "for (int64_t j = 0; j < H; j += LANES) {\n            const vec around", "for (int64_t j = 0; r < 5 && j < H; j += LANES) {\n            const vec around"),
     Mutation("no barrier before the sums", BACKWARD, "        pack_sources(&f, s.t, steps);\n        fr_barrier_wait(&job->barrier, workers);", "        pack_sources(&f, s.t, steps);"),
     # Jordan's network
-    Mutation("softmax without its largest element", FUNCTIONS, "const vec m = splat(largest_lane(largest));", "const vec m = splat(0 * largest_lane(largest));"),
-    Mutation("softmax's sum counts what lies behind the row", FUNCTIONS, "load_or(y + j, n - j, -(real)INFINITY)", "load_or(y + j, n - j, y[0])"),
-    Mutation("softmax's largest element may be a padding zero", FUNCTIONS, "load_or(y + j, n - j, y[0])", "load_n(y + j, n - j)"),
+    Mutation("softmax without its largest element", SOFTMAX, "const real m = largest_lane(largest);", "const real m = 0 * largest_lane(largest);"),
+    Mutation("softmax's sum counts what lies behind the row", SOFTMAX, "load_or(z + j, n - j, -(real)INFINITY)", "load_or(z + j, n - j, z[0])"),
+    Mutation("softmax's largest element may be a padding zero", SOFTMAX, "load_or(z + j, n - j, z[0])", "load_n(z + j, n - j)"),
     Mutation("softmax's slope without the mean", JORDAN_BACKWARD, "(load(d_o) - mean)", "load(d_o)"),
     Mutation("slope of ψ taken for that of φ", JORDAN_BACKWARD, "slope_of(f->p->phi, value)", "slope_of(f->p->psi, value)"),
     Mutation("no gradient through what is fed back", JORDAN_BACKWARD, "if (args->fed != args->y && step.row > 0)", "if (step.row > 0)"),
@@ -284,13 +294,39 @@ MUTATIONS = [
     Mutation("Linear: only the last ring counts", LINEAR_BACKWARD, "f.ring.first_sums = 0;", ""),
     Mutation("Linear's upstream gradient one row late", LINEAR_BACKWARD, "const int64_t row = f->ring.ring_first + mine.row;", "const int64_t row = f->ring.ring_first + mine.row - (mine.row > 0);"),
     Mutation("Linear: no barrier before the sums", LINEAR_BACKWARD, "        fr_barrier_wait(&job->barrier, workers);\n        add_linear_sums(&f);", "        add_linear_sums(&f);"),
-    Mutation("pieces of rows in the wrong order", TRANSPOSE, "PIECE_AT(2), 2), PIECE_AT(3), 3)", "PIECE_AT(3), 2), PIECE_AT(2), 3)"),
+    Mutation("pieces of rows in the wrong order", TRANSPOSE, "ROW_AT(2), 2), ROW_AT(3), 3)", "ROW_AT(3), 2), ROW_AT(2), 3)"),
     Mutation("another chain for what is not packed", UNPACKED, "if (r < R) c##r = load(d + r * LANES);", "if (r < R) c##r = splat(0);"),
     Mutation("Linear's bias gradient never summed", LINEAR_BACKWARD, "if (f->args->grad_bias)", "if (0)"),
     Mutation("clipping off", "src/fastrnn/optimizers.py", "if norm > limit:", "if False:"),
     Mutation("Adam without bias correction", "src/fastrnn/optimizers.py", "root = np.sqrt(1 - beta2**self._steps)", "root = 1.0"),
-    Mutation("cross-entropy averaged over classes", "src/fastrnn/losses.py", "count = d.size // d.shape[-1]\n        gradient", "count = d.size\n        gradient"),
     Mutation("validation rows trained on", TRAINER, "np.sort(rows[size:])", "np.sort(rows)"),
+    # losses and metrics
+    Mutation("softmax's sum after scaling", SOFTMAX, "return (normaliser){m, s};", "return (normaliser){m, s * scale};"),
+    Mutation("the gradient of a loss is that of the sum", LOSS, "gradient /= gradient.dtype.type(total)", "pass"),
+    Mutation("weights broadcast from the right", LOSS, "array.reshape(array.shape + (1,) * (len(rows) - array.ndim))", "array"),
+    Mutation("a function's rows counted as elements", LOSS, "rows = prediction.size // prediction.shape[-1]", "rows = prediction.size"),
+    Mutation("squared error a mean over elements", ELEMENTWISE, "    by_row = True", "    by_row = False"),
+    Mutation("ignored elements keep their slope", ELEMENTWISE, "terms[missing] = gradient[missing] = 0", "terms[missing] = 0"),
+    Mutation("ignored elements are in the mean", ELEMENTWISE, "valid = valid - np.count_nonzero(missing, axis=-1)", "pass"),
+    Mutation("a weighted mean over the plain total", ELEMENTWISE, "total = np.sum(rows * w, dtype=np.float64)", "total = np.sum(rows * np.ones_like(w))"),
+    Mutation("Huber's parabola to the end", ELEMENTWISE, "np.maximum(slope, -self.delta, out=slope)", "pass"),
+    Mutation("pos_weight on the value alone", ELEMENTWISE, "            gradient *= both\n", ""),
+    Mutation("binary cross-entropy without its tail", ELEMENTWISE, "np.log1p(np.exp(", "np.abs(np.exp("),
+    Mutation("cross-entropy's gradient without the target", CROSS_ENTROPY, "gradient.reshape(-1)[at] -= 1 if scale is None else scale", "pass"),
+    Mutation("class weights not in the mean", CROSS_ENTROPY, "float(R) if scale is None else float(scale.sum(dtype=np.float64))", "float(R)"),
+    Mutation("smoothing by ε, not ε/K", CROSS_ENTROPY, "self.label_smoothing / K", "self.label_smoothing"),
+    Mutation("smoothed class numbers divided by the rows", CROSS_ENTROPY, "weight)._replace(total=total)", "weight)"),
+    Mutation("ignored rows keep their gradient", CROSS_ENTROPY, "gradient = np.zeros_like(z)", "gradient = np.ones_like(z)"),
+    Mutation("classes out of range pass", CROSS_ENTROPY, "target.max() >= K)", "target.max() > K)"),
+    Mutation("only the first piece of targets checked", LOSS_CHECKS, "range(0, len(array), step)", "range(0, min(1, len(array)), step)"),
+    Mutation("a bad target's place within its piece", LOSS_CHECKS, "[start + first, *rest]", "[first, *rest]"),
+    Mutation("negative classes count", METRIC, "~ignored & (target >= 0)", "~ignored"),
+    Mutation("one above a probability of 0.73", CLASSES, "return z > 0, d", "return z > 1, d"),
+    Mutation("mean over classes that never came", CLASSES, "self._counts[0, self._seen] / np.where(of > 0, of, 1))", "np.append(self._counts[0, self._seen] / np.where(of > 0, of, 1), 0))"),
+    Mutation("precision and recall exchanged", CLASSES, "parts = (true, w * (chosen == true)), (chosen, w), (true, w)", "parts = (true, w * (chosen == true)), (true, w), (chosen, w)"),
+    Mutation("moments of batches without their distance", MEANS, " + apart**2 * self._weight * share", ""),
+    Mutation("nats for bits", MEANS, "super().result() / math.log(2)", "super().result()"),
+    Mutation("functions keep the caller's buffers", SCORED, 'self.link == "sigmoid" else target.copy()', 'self.link == "sigmoid" else target'),
     # initialisers
     Mutation("rotations not uniform", INITIALIZERS, "    q *= np.sign(np.diag(r))  # makes the distribution uniform over rotations\n", ""),
     Mutation("all gates begin as the first", INITIALIZERS, "np.concatenate([draw(self.size, shape[1]) for _ in range(self.count)])", "np.concatenate([draw(self.size, shape[1])] * self.count)"),
@@ -349,6 +385,27 @@ MUTATIONS = [
     Mutation("decoder's padding read", DECODER, "if lengths is not None:  # padding is never read", "if False:"),
     Mutation("norms of a chain not watched", SEQUENTIAL, "options = watching if isinstance(self.layers[i], Recurrent) else {}", "options = {}"),
     Mutation("a trace of something else", SEQUENTIAL, "traced = layer.trace(x, start, **options)", "traced = layer.trace(2 * x, start, **options)"),
+    # data
+    Mutation("overlap one short", SERIES, "overlap=(steps + horizon - 1) // stride", "overlap=(steps + horizon - 2) // stride"),
+    Mutation("overlap without the horizon", SERIES, "overlap=(steps + horizon - 1) // stride", "overlap=(steps - 1) // stride"),
+    Mutation("targets one row late", SERIES, "follow[steps - 1 :]", "follow[steps:]"),
+    Mutation("targets begin in the window", SERIES, "_windows(told[1:], horizon)", "_windows(told[:-1], horizon)"),
+    Mutation("last window reaches into the next series", SERIES, "end - rows + 1, stride", "end - rows + 2, stride"),
+    Mutation("last window of a series lost", SERIES, "end - rows + 1, stride", "end - rows, stride"),
+    Mutation("forecasting looks at nothing", SERIES, "if not isinstance(one, np.memmap):", "if False:"),
+    Mutation("parts merged without the distance of their means", MOMENTS, " + delta**2 * (self.rows * (other.rows / rows))", ""),
+    Mutation("mean of two parts unweighted", MOMENTS, "delta * (other.rows / rows)", "delta / 2"),
+    Mutation("padding counts in the normalisation", MOMENTS, "if valid is None else part[valid]", "if True else part[valid]"),
+    Mutation("constant feature keeps a rounded mean", SCALING, "np.where(self._constant(), self.minimum, self.mean", "np.where(self._constant(), self.mean, self.mean"),
+    Mutation("spread of a constant feature not 1", SCALING, "self._constant() | (spread == 0), 1.0", "spread == 0, 1.0"),
+    Mutation("inverse without the offset", SCALING, "rows * scale + offset", "rows * scale"),
+    Mutation("a failed fit forgets", SCALING, "self._moments = self._seen(None, x, lengths)", "self._moments = None; self._moments = self._seen(None, x, lengths)"),
+    Mutation("characters beyond the table taken for the last one in it", TEXT, "default=-1) + 2", "default=-1) + 1"),
+    Mutation("max_size without the unknown token", TEXT, 'positive_int("max_size", max_size) - len(first)', 'positive_int("max_size", max_size)'),
+    Mutation("ties in the order in which they come", TEXT, "(-counts[token], token)", "-counts[token]"),
+    Mutation("id -1 as the last class", IDS, "np.flatnonzero(array >= 0)", "np.flatnonzero(array >= -1)"),
+    Mutation("streams' targets one late", IDS, "array[1 : N * L + 1]", "array[2 : N * L + 2]"),
+    Mutation("padding filled one step early", PADDING, ">= found.lengths[:, None]", ">= found.lengths[:, None] - 1"),
 ]  # fmt: skip
 
 

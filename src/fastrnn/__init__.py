@@ -4,6 +4,7 @@ from importlib.metadata import version as _version
 
 __version__ = _version("fastrnn")
 
+from fastrnn import losses, metrics
 from fastrnn.gradcheck import GradientReport, check_gradients
 from fastrnn.info import show_config
 from fastrnn.initializers import Chrono
@@ -32,7 +33,8 @@ from fastrnn.layers import (
     Softmax,
     Tanh,
 )
-from fastrnn.optimizers import SGD, Adam
+from fastrnn.optimizers import SGD, Adam, AdamW, RMSprop
+from fastrnn.schedules import Cosine, OneCycle, ReduceOnPlateau, StepDecay, Warmup
 from fastrnn.serialization import ModelFileError, load
 from fastrnn.threads import get_num_threads, num_threads, set_num_threads
 from fastrnn.trainer import History, Trainer
@@ -44,7 +46,9 @@ __all__ = [
     "SGD",
     "TDNN",
     "Adam",
+    "AdamW",
     "Chrono",
+    "Cosine",
     "Dropout",
     "Elman",
     "Embedding",
@@ -61,16 +65,23 @@ __all__ = [
     "MeanOverTime",
     "Model",
     "ModelFileError",
+    "OneCycle",
+    "RMSprop",
     "ReLU",
+    "ReduceOnPlateau",
     "Repeat",
     "Sequential",
     "Sigmoid",
     "Softmax",
+    "StepDecay",
     "Tanh",
     "Trainer",
+    "Warmup",
     "check_gradients",
     "get_num_threads",
     "load",
+    "losses",
+    "metrics",
     "num_threads",
     "set_num_threads",
     "show_config",

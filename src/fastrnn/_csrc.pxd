@@ -146,6 +146,33 @@ cdef extern from "fastrnn.h" nogil:
         void *grad_bias
         void *workspace
 
+    ctypedef struct fr_arrays:
+        int threads
+        int eager
+        int64_t count
+        const int64_t *sizes
+    ctypedef enum fr_rule:
+        FR_SGD
+        FR_RMSPROP
+        FR_ADAM
+    ctypedef struct fr_update_args:
+        fr_arrays arrays
+        fr_rule rule
+        void *const *w
+        const void *const *g
+        const char *decayed
+        const int64_t *offsets
+        void *memory[3]
+        double rate
+        double l2
+        double shrink
+        double momentum
+        double beta1
+        double beta2
+        double root
+        double eps
+        int nesterov
+
     ctypedef struct fr_kernels:
         int lanes
         int64_t packed_size(const fr_problem *) noexcept nogil
@@ -156,6 +183,7 @@ cdef extern from "fastrnn.h" nogil:
         void backward(const fr_problem *, const fr_weights *, const fr_backward_args *) noexcept nogil
         void apply(fr_function, int64_t, const void *, void *) noexcept nogil
         void drop(double, uint64_t, int64_t, int64_t, const void *, void *) noexcept nogil
+        void softmax(int64_t, int64_t, const void *, const void *, void *, void *, void *) noexcept nogil
         int64_t multiply_adds(int64_t) noexcept nogil
         int64_t jordan_packed_size(const fr_jordan_problem *) noexcept nogil
         void jordan_pack(const fr_jordan_problem *, const fr_jordan_weights *, void *) noexcept nogil
@@ -172,6 +200,11 @@ cdef extern from "fastrnn.h" nogil:
         int64_t linear_backward_workspace(const fr_linear_problem *) noexcept nogil
         void linear_backward(
             const fr_linear_problem *, const fr_linear_weights *, const fr_linear_backward_args *) noexcept nogil
+        void update(const fr_update_args *) noexcept nogil
+        int64_t norm_workspace(const fr_arrays *) noexcept nogil
+        double norm(const fr_arrays *, const void *const *, double *) noexcept nogil
+        void scale(const fr_arrays *, void *const *, double) noexcept nogil
+        void clamp(const fr_arrays *, void *const *, double) noexcept nogil
     ctypedef struct fr_isa:
         const char *name
         const fr_kernels *f32

@@ -1,4 +1,6 @@
-"""What is done element by element: activations and dropout; the digest of parameters; the peak rate of the CPU."""
+"""What is done element by element or row by row: activations, softmax and dropout; the digest of parameters; the peak
+rate of the CPU.
+"""
 
 from libc.stdint cimport int64_t, uint64_t
 
@@ -24,6 +26,39 @@ def apply(str function, x, out, *, str isa=None):
         raise ValueError(f"out: expected shape {x.shape}, got {out.shape}")
     with nogil:
         kernels.apply(which, n, x_buffer.view.buf, out_buffer.view.buf)
+
+
+def softmax(z, scale, out, largest, sums, *, str isa=None):
+    """Write ``scale[:, None] * softmax(z)`` of each row to ``out``.
+
+    log Σ_k e^z_k of a row is largest + log(sums), without overflow.
+
+    Parameters
+    ----------
+    z, out : ndarray (rows, K)
+        Contiguous, of one dtype; out may be z.
+    scale : ndarray (rows,) or None
+        None: 1.
+    largest, sums : ndarray (rows,), out
+        The largest element m of each row, and Σ_k e^(z_k - m).
+    """
+    cdef bint is_double = z.dtype == np.float64
+    cdef const fr_kernels *kernels = table_of(isa, is_double)
+    cdef Buffer z_buffer = Buffer(z, "z", is_double, False)
+    cdef Buffer out_buffer = Buffer(out, "out", is_double, True)
+    cdef Buffer largest_buffer = Buffer(largest, "largest", is_double, True)
+    cdef Buffer sums_buffer = Buffer(sums, "sums", is_double, True)
+    cdef Buffer scale_buffer = None if scale is None else Buffer(scale, "scale", is_double, False)
+    if z.ndim != 2 or z.shape[1] < 1 or out.shape != z.shape:
+        raise ValueError(f"z, out: expected one shape (rows, K) with K >= 1, got {z.shape} and {out.shape}")
+    for name, array in (("scale", scale), ("largest", largest), ("sums", sums)):
+        if array is not None and array.shape != z.shape[:1]:
+            raise ValueError(f"{name}: expected shape ({z.shape[0]},), got {array.shape}")
+    cdef int64_t rows = z.shape[0], classes = z.shape[1]
+    cdef const void *factors = NULL if scale is None else scale_buffer.view.buf
+    with nogil:
+        kernels.softmax(rows, classes, z_buffer.view.buf, factors, out_buffer.view.buf, largest_buffer.view.buf,
+                        sums_buffer.view.buf)
 
 
 def drop(x, out, double rate, uint64_t seed, *, str isa=None):

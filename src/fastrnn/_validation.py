@@ -12,8 +12,10 @@ __all__ = [
     "BLANK",
     "Seed",
     "a_bool",
+    "a_number",
     "a_rate",
     "a_share",
+    "an_int",
     "as_dtype",
     "as_float",
     "as_generator",
@@ -21,11 +23,15 @@ __all__ = [
     "as_integers",
     "as_real",
     "as_shape",
+    "checked_lengths",
     "expect_features",
     "expect_shape",
+    "first_not_finite",
+    "natural",
     "one_of",
     "positive_float",
     "positive_int",
+    "real_array",
     "rows_of_stream",
     "shown",
 ]  # `shown` is a repr that is short, however long the value
@@ -57,12 +63,26 @@ def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     return result
 
 
-def positive_int(name: str, value: int) -> int:
-    """Return a size as a Python int of at least 1."""
+def an_int(name: str, value: int) -> int:
+    """Return a whole number as a Python int."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name}: expected an int, got {shown(value)}")
-    if value < 1:
+    return int(value)
+
+
+def positive_int(name: str, value: int) -> int:
+    """Return a size as a Python int of at least 1."""
+    if an_int(name, value) < 1:
         raise ValueError(f"{name}: expected at least 1, got {value}")
+    return int(value)
+
+
+def natural(name: str, value: int) -> int:
+    """Return a count as a Python int of at least 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name}: expected an int, got {shown(value)}")
+    if value < 0:
+        raise ValueError(f"{name}: expected at least 0, got {value}")
     return int(value)
 
 
@@ -78,14 +98,19 @@ def a_bool(name: str, value: bool) -> bool:
     return bool(value)
 
 
-def positive_float(name: str, value: float, *, below: float = math.inf, zero: bool = False) -> float:
-    """Return a finite float above 0 (or from 0 on) and below a limit."""
+def a_number(name: str, value: float) -> float:
+    """Return a real number as a Python float, also NaN or an infinite one."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name}: expected a number, got {shown(value)}")
     try:
-        number = float(value)
+        return float(value)
     except OverflowError:
-        number = math.inf
+        return math.inf if value > 0 else -math.inf
+
+
+def positive_float(name: str, value: float, *, below: float = math.inf, zero: bool = False) -> float:
+    """Return a finite float above 0 (or from 0 on) and below a limit."""
+    number = a_number(name, value)
     if not ((number > 0 or (zero and number == 0)) and number < below):
         limit = f" and < {below:g}" if below < math.inf else ""
         raise ValueError(f"{name}: expected a finite number {'>=' if zero else '>'} 0{limit}, got {shown(value)}")
@@ -117,6 +142,17 @@ def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
     return value
 
 
+def real_array(name: str, value: ArrayLike) -> Array:
+    """Return an array of real numbers as it lies in memory, never a copy of one."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected one rectangular array, got parts of different shapes") from error
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    return array
+
+
 def as_real(name: str, value: ArrayLike, dtype: DTypeLike | None, *, copy: bool | None = None) -> Array:
     """Return an aligned C-contiguous array of a real dtype (None: any); the caller's own where it is one already.
 
@@ -124,12 +160,7 @@ def as_real(name: str, value: ArrayLike, dtype: DTypeLike | None, *, copy: bool 
     """
     if type(value) is np.ndarray and value.dtype == dtype and value.flags.carray and not copy:
         return value  # what is in order already must not cost time
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected one rectangular array, got parts of different shapes") from error
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    array = real_array(name, value)
     try:
         with np.errstate(over="raise"):
             array = np.array(array, dtype=dtype, order="C", copy=copy)
@@ -153,6 +184,39 @@ def as_integers(name: str, value: ArrayLike, what: str) -> NDArray[np.integer[An
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name}: expected {what}, got dtype {array.dtype}")
     return array
+
+
+def checked_lengths(lengths: ArrayLike, steps: int, rows: int, of: str = "x") -> NDArray[np.int64]:
+    """Return lengths as an array (N,) of int64, each from 1 to T, the steps of the array ``of``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is not one length for each sequence, or one is not a whole number from 1 to T.
+    """
+    try:
+        array = as_integers("lengths", lengths, "whole numbers")
+    except ValueError:
+        raise ValueError(f"lengths: expected one number for each sequence, got {shown(lengths)}") from None
+    if array.shape != (rows,):
+        raise ValueError(f"lengths: expected one for each of {rows} sequences, got shape {array.shape}")
+    if rows and not (array.min() >= 1 and array.max() <= steps):
+        raise ValueError(f"lengths: expected 1 to {steps}, the steps of {of}, got {array.min()} to {array.max()}")
+    return array.astype(np.int64)
+
+
+def first_not_finite(array: Array, counts: NDArray[np.bool_] | None = None) -> tuple[int, ...] | None:
+    """Return the index of the first number that is not finite; None if there is none.
+
+    ``counts`` says what counts, and is shaped like the array's first axes; all if not given.
+    """
+    with np.errstate(all="ignore"):
+        if array.dtype.kind != "f" or np.isfinite(np.add.reduce(array, axis=None, dtype=np.float64)):
+            return None  # a sum that is finite has no part that is not
+    bad = ~np.isfinite(array)
+    if counts is not None:
+        bad[~counts] = False
+    return tuple(map(int, np.argwhere(bad)[0])) if bad.any() else None
 
 
 def as_ids(name: str, value: ArrayLike, count: int | None = None) -> NDArray[np.intp]:

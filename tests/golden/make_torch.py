@@ -1,14 +1,16 @@
 """Write torch*.npz: what PyTorch computes for layers, losses and optimisers. Made with torch 2.13.0.
 
-    python tests/golden/make_torch.py [torch] [torch-gru] [torch-bidirectional]
+    python tests/golden/make_torch.py [torch] [torch-gru] [torch-bidirectional] [torch-optimizers]
 
 torch-gru.npz holds the GRU, and ragged batches of all layers; torch-bidirectional.npz ragged batches in both
-directions. Another CPU rounds some last bits otherwise, so write only the file that is meant to change.
+directions; torch-optimizers.npz every option of the optimisers. Another CPU rounds some last bits otherwise, so write
+only the file that is meant to change.
 
 The functions here also serve the live comparisons of test_torch.py. All inputs are numbers that float32 can hold.
 """
 
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +18,25 @@ import numpy as np
 PATH = Path(__file__).with_name("torch.npz")
 GRU_PATH = Path(__file__).with_name("torch-gru.npz")
 BIDIRECTIONAL_PATH = Path(__file__).with_name("torch-bidirectional.npz")
-PATHS = PATH, GRU_PATH, BIDIRECTIONAL_PATH
+OPTIMIZERS_PATH = Path(__file__).with_name("torch-optimizers.npz")
+PATHS = PATH, GRU_PATH, BIDIRECTIONAL_PATH, OPTIMIZERS_PATH
 SIZES = (7, 3, 5, 6)
 OPTIMIZERS = {
     "sgd": ("SGD", {"lr": 0.1}),
     "momentum": ("SGD", {"lr": 0.05, "momentum": 0.9}),
     "adam": ("Adam", {}),
     "adam_other": ("Adam", {"lr": 0.05, "betas": (0.8, 0.95), "eps": 1e-4}),
+}
+MORE_OPTIMIZERS = {
+    "nesterov": ("SGD", {"lr": 0.05, "momentum": 0.8, "nesterov": True, "weight_decay": 0.1}),
+    "sgd_decay": ("SGD", {"lr": 0.1, "weight_decay": 0.05}),
+    "rmsprop": ("RMSprop", {}),
+    "rmsprop_centered": ("RMSprop", {"lr": 0.02, "alpha": 0.9, "eps": 1e-3, "centered": True}),
+    "rmsprop_momentum": ("RMSprop", {"momentum": 0.7, "weight_decay": 0.1}),
+    "rmsprop_all": ("RMSprop", {"alpha": 0.8, "eps": 1e-2, "momentum": 0.5, "centered": True, "weight_decay": 0.2}),
+    "adam_decay": ("Adam", {"lr": 0.01, "weight_decay": 0.1}),
+    "adamw": ("AdamW", {}),
+    "adamw_other": ("AdamW", {"lr": 0.03, "betas": (0.85, 0.98), "eps": 1e-5, "weight_decay": 0.5}),
 }
 LOSSES = ("mse", "bce", "cross_entropy", "cross_entropy_probabilities")
 
@@ -137,11 +151,11 @@ def run_loss(name, shape, seed=0):
     return {"prediction": prediction, "target": target, "value": np.array(loss.item()), "gradient": z.grad.numpy()}
 
 
-def run_optimizer(name, steps=10, seed=0):
+def run_optimizer(name, steps=10, seed=0, dtype="float64"):
     """Return starting values, gradients (steps, …) and the values after each step, of two parameters."""
     import torch
 
-    kind, options = OPTIMIZERS[name]
+    kind, options = (OPTIMIZERS | MORE_OPTIMIZERS)[name]
     rng = np.random.default_rng(seed)
     result, tensors = {}, {}
     for parameter, shape in (("w", (3, 2)), ("b", (4,))):
@@ -149,8 +163,10 @@ def run_optimizer(name, steps=10, seed=0):
         # of very different sizes, and zero at times
         scales = 10.0 ** rng.integers(-6, 3, (steps, *shape)) * (rng.random((steps, *shape)) < 0.9)
         result[f"gradients.{parameter}"] = rng.standard_normal((steps, *shape)) * scales
+        for key in ("start", "gradients"):
+            result[f"{key}.{parameter}"] = result[f"{key}.{parameter}"].astype(dtype)
         tensors[parameter] = torch.tensor(result[f"start.{parameter}"], requires_grad=True)
-        result[f"values.{parameter}"] = np.empty((steps, *shape))
+        result[f"values.{parameter}"] = np.empty((steps, *shape), dtype)
     optimizer = getattr(torch.optim, kind)(tensors.values(), **options)
     for t in range(steps):
         for parameter, tensor in tensors.items():
@@ -170,6 +186,9 @@ def groups_of(path):
     if path == BIDIRECTIONAL_PATH:
         options = {"lengths": RAGGED_LENGTHS, "bidirectional": True}
         return {f"bidirectional/{name}": run_layer(case, SIZES, **options) for name, case in RAGGED_CASES.items()}
+    if path == OPTIMIZERS_PATH:
+        pairs = product(MORE_OPTIMIZERS, ("float64", "float32"))
+        return {f"optimizer-{dtype}/{name}": run_optimizer(name, dtype=dtype) for name, dtype in pairs}
     groups = {f"layer/{name}": run_layer(case, SIZES) for name, case in GRU_CASES.items()}
     ragged = {name: run_layer(case, SIZES, lengths=RAGGED_LENGTHS) for name, case in RAGGED_CASES.items()}
     return groups | {f"ragged/{name}": arrays for name, arrays in ragged.items()}

@@ -14,6 +14,7 @@ from fastrnn._validation import (
     as_generator,
     as_ids,
     as_real,
+    checked_lengths,
     expect_shape,
     positive_float,
     positive_int,
@@ -23,7 +24,6 @@ from fastrnn.layers.base import Array, Gradients, Layer, State, Tape
 from fastrnn.layers.beam import beam_search
 from fastrnn.layers.generation import gives_classes
 from fastrnn.layers.model import Model
-from fastrnn.layers.ragged import checked_lengths
 from fastrnn.layers.recurrent import Recurrent
 from fastrnn.layers.sequential import Sequential
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn._validation import as_float, as_real, expect_shape, positive_int
+from fastrnn._validation import as_float, as_real, checked_lengths, expect_shape, positive_int
 from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
-from fastrnn.layers.ragged import checked_lengths, is_step, lengths_of_one
+from fastrnn.layers.ragged import is_step, lengths_of_one
 from fastrnn.layers.stream import LayerStream, refuse_stream
 
 

@@ -9,29 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastrnn import _rows
 from fastrnn._memory import empty
-from fastrnn._validation import as_integers, shown
+from fastrnn._validation import checked_lengths
 from fastrnn.layers.base import Array
 
 Rows = slice | NDArray[np.int64]
-
-
-def checked_lengths(lengths: ArrayLike, steps: int, rows: int) -> NDArray[np.int64]:
-    """Return lengths as an array (N,) of int64, each from 1 to T.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If there is not one length for each sequence, or one is not a whole number from 1 to T.
-    """
-    try:
-        array = as_integers("lengths", lengths, "whole numbers")
-    except ValueError:
-        raise ValueError(f"lengths: expected one number for each sequence, got {shown(lengths)}") from None
-    if array.shape != (rows,):
-        raise ValueError(f"lengths: expected one for each of {rows} sequences, got shape {array.shape}")
-    if rows and not (array.min() >= 1 and array.max() <= steps):
-        raise ValueError(f"lengths: expected 1 to {steps}, the steps of x, got {array.min()} to {array.max()}")
-    return array.astype(np.int64)
 
 
 def lengths_of_one(shape: tuple[int, ...]) -> ValueError:

@@ -1,0 +1,1 @@
+"""The compiled module _arrays has nothing for Python; see _arrays.pxd."""
