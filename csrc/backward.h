@@ -11,7 +11,7 @@
 
 #include "denormals.h"
 #include "epilogues.h"
-#include "ring.h"
+#include "ring_table.h"
 
 /* ---- a step ---- */
 
@@ -149,7 +149,8 @@ static void pack_columns(const backward_run *f, fr_window window, const real *w,
 
 static void start(const backward_run *f) {
     const int64_t H = f->p->hidden, padded = f->blocks * LANES;
-    pack_columns(f, f->cell->x, f->w->w_ih, f->columns_x, f->space + f->at.w_ih);
+    if (f->p->distinct) start_table(f);
+    if (!f->p->one_hot) pack_columns(f, f->cell->x, f->w->w_ih, f->columns_x, f->space + f->at.w_ih);
     for (int phase = 0; phase < f->cell->phases; phase++)
         pack_columns(f, f->cell->h[phase], f->w->w_hh, f->columns_h, f->space + f->at.w_hh[phase]);
     for (int64_t r = f->worker; r < f->p->rows; r += f->workers) {
@@ -168,6 +169,25 @@ static void finish(const backward_run *f) {
             const vec around = load(dh + j);
             store_n(to + j, keep ? fma_(load_n(keep + r * H + j, H - j), load(d_fed + j), around) : around, H - j);
         }
+    }
+}
+
+/* What the ring holds, added up */
+static void add_sums(const backward_run *f) {
+    const fr_cell_info *cell = f->cell;
+    const fr_backward_args *args = f->args;
+    const int64_t first = first_block(f), end = end_block(f);
+    if (f->p->distinct)
+        add_to_table(f);
+    else
+        add_input_sums(f);
+    for (int phase = 0; phase < cell->phases; phase++)
+        add_to_weights(f, cell->h[phase], f->space + (phase ? f->at.inputs : f->at.h), f->columns_h, first, end,
+                       args->grad_w_hh);
+    if (args->grad_b_ih) {
+        add_to_bias(f, cell->x, first, end, args->grad_b_ih);
+        for (int phase = 0; phase < cell->phases; phase++)
+            add_to_bias(f, cell->h[phase], first, end, args->grad_b_hh);
     }
 }
 
@@ -226,6 +246,7 @@ static void backward_worker(void *context, int worker, int workers) {
         fr_barrier_wait(&job->barrier, workers);
         f.first_sums = 0, left -= steps;
     }
+    if (p->distinct) finish_table(&f);
     finish(&f);
     restore_mode(before);
 }

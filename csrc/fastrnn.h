@@ -15,6 +15,11 @@
  * behind step t. Forwards in time, step t leads from place t to place t+1; each sequence begins in place 0, and the
  * output of step t is in place t+1. Reversed, step t leads from place t+1 to place t; a sequence of L steps begins in
  * place L, and the output of step t is in place t, the first counts[t] rows of it.
+ *
+ * Where the S inputs are only R distinct ones, such as vectors of ids, these may be given once, as a table [R, I] and
+ * the row of it that each of the S rows takes. The input's part of z is then computed for R rows and looked up, and
+ * its gradients are those of R rows. One-hot inputs are the rows of the identity matrix, which nobody writes down:
+ * R = I, x is NULL, and nothing is multiplied at all.
  */
 #ifndef FASTRNN_H
 #define FASTRNN_H
@@ -54,11 +59,13 @@ extern const fr_cell_info fr_cells[FR_CELL_COUNT];
 /* The shape of one layer in one direction, and what decides how it is computed. */
 typedef struct {
     fr_cell cell;
-    int threads;    /* at most so many, >= 1; changes no bit of any result */
-    int eager;      /* so many even where the work is not worth it: for tests */
-    int64_t rows;   /* N >= 1 */
-    int64_t inputs; /* I >= 1 */
-    int64_t hidden; /* H >= 1 */
+    int threads;      /* at most so many, >= 1; changes no bit of any result */
+    int eager;        /* so many even where the work is not worth it: for tests */
+    int64_t rows;     /* N >= 1 */
+    int64_t inputs;   /* I >= 1 */
+    int64_t hidden;   /* H >= 1 */
+    int64_t distinct; /* R >= 1: x is looked up in so many rows; 0: it is not */
+    int one_hot;      /* these are the rows of the identity matrix: R = I */
 } fr_problem;
 
 /* Parameters as PyTorch lays them out; gates one after another along the first axis. */
@@ -93,15 +100,16 @@ typedef struct {
 
 typedef struct {
     fr_rows rows;
-    int record;         /* keep what backward needs */
-    const void *x;      /* [S, I] in */
-    void *h;            /* [N+S, H] rows where sequences begin in: h_0; the others out */
-    int64_t h_row;      /* from one row of h to the next, >= H */
-    void *c;            /* record: [N+S, H], likewise;
-                           otherwise [N, H] in/out: c_0, then each sequence's last. NULL where the cell has one state */
-    void *saved;        /* record, and the cell saves: [S, saves, H] out; otherwise NULL */
-    void *workspace;    /* forward_workspace(problem, rows) reals, aligned to 64 bytes, out */
-    const void *packed; /* packed_size(problem) reals that pack() wrote from the same weights, in */
+    int record;           /* keep what backward needs */
+    const void *x;        /* [S, I] in; looked up: [R, I]; one-hot: NULL */
+    const int64_t *x_row; /* [S] in: 0 <= x_row[s] < R is the row of x that row s takes; NULL: not looked up */
+    void *h;              /* [N+S, H] rows where sequences begin in: h_0; the others out */
+    int64_t h_row;        /* from one row of h to the next, >= H */
+    void *c;              /* record: [N+S, H], likewise;
+                             otherwise [N, H] in/out: c_0, then each sequence's last. NULL where the cell has one state */
+    void *saved;          /* record, and the cell saves: [S, saves, H] out; otherwise NULL */
+    void *workspace;      /* forward_workspace(problem, rows) reals, aligned to 64 bytes, out */
+    const void *packed;   /* packed_size(problem) reals that pack() wrote from the same weights, in */
     fr_options options;
 } fr_forward_args;
 
@@ -115,7 +123,8 @@ typedef struct {
 
 typedef struct {
     fr_rows rows;
-    const void *x;           /* [S, I] in */
+    const void *x;           /* [S, I] in; looked up: [R, I]; one-hot: NULL */
+    const int64_t *x_row;    /* [S] in, as in forward */
     const void *h;           /* [N+S, H] in, as forward left it */
     int64_t h_row;           /* from one row of h to the next, >= H */
     const void *c;           /* [N+S, H] in, or NULL where the cell has one state */
@@ -124,7 +133,7 @@ typedef struct {
     int64_t grad_output_row; /* from one row of it to the next, >= H */
     void *grad_h;            /* [N, H] in/out: dE/d(each sequence's last h), then dE/dh_0 */
     void *grad_c;            /* [N, H] in/out likewise for c; NULL where the cell has one state */
-    void *grad_x;            /* [S, I] out, or in/out if add_to_x */
+    void *grad_x;            /* like x, out, or in/out if add_to_x; one-hot: NULL */
     int add_to_x;            /* dE/dx is added to what is there */
     void *grad_w_ih;         /* [G*H, I] out */
     void *grad_w_hh;         /* [G*H, H] out */

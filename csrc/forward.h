@@ -10,62 +10,7 @@
 
 #include "denormals.h"
 #include "epilogues.h"
-#include "pack.h"
-#include "steps.h"
-
-/* ---- workspace: [z] [what the second phase multiplies] ---- */
-
-INLINE int forward_keeps_z(const fr_problem *p) { return hoisted(p) || cell_of(p)->phases > 1; }
-
-static int64_t z_size(const fr_problem *p, int64_t steps) {
-    const int64_t rows = p->rows * (hoisted(p) ? hoisted_steps(p, steps) : 1);
-    return forward_keeps_z(p) ? rows * cell_of(p)->slots * blocks_of(p->hidden) * LANES : 0;
-}
-
-static int64_t forward_workspace(const fr_problem *p, const fr_rows *rows) {
-    return z_size(p, rows->steps) + (cell_of(p)->phases > 1 ? p->rows * p->hidden : 0);
-}
-
-/* ---- one worker ---- */
-
-typedef struct {
-    const fr_problem *p;
-    const fr_forward_args *args;
-    fr_barrier barrier;
-} forward_job;
-
-typedef struct {
-    const fr_problem *p;
-    const fr_cell_info *cell;
-    const fr_forward_args *args;
-    packed_parts at;
-    cut panels;
-    int64_t first_panel, end_panel, first_row, end_row; /* this worker's */
-    real *next;                                         /* [N, H]: what the second phase multiplies */
-    real *z; /* [rows, slots·B·LANES]: z of the step, or of the chunk if hoisted; NULL: not kept */
-    int64_t z_row;
-    int options; /* whether there are any */
-} forward_run;
-
-/* A[rows, K] and the rows of packed weights that feed a window's slots, of one panel */
-INLINE factors window_factors(fr_window window, panel q, const real *a, int64_t a_row, int64_t K,
-                              const real *packed) {
-    const int64_t b_k = window.width * q.blocks * LANES;
-    return (factors){.a = a,
-                     .a_row = a_row,
-                     .a_k = 1,
-                     .segments = 1,
-                     .length = K,
-                     .b = packed + window.width * q.block * LANES * K,
-                     .b_k = b_k};
-}
-
-/* x, from a row on, and W_ih */
-INLINE factors x_factors(const forward_run *f, panel q, int64_t row) {
-    const int64_t I = f->p->inputs;
-    return window_factors(f->cell->x, q, (const real *)f->args->x + row * I, I, I,
-                          (const real *)f->args->packed + f->at.x);
-}
+#include "forward_input.h"
 
 /* A phase's input, from row `r` of a step on, and W_hh */
 INLINE factors h_factors(const forward_run *f, step_rows step, int phase, panel q, int64_t r) {
@@ -74,37 +19,6 @@ INLINE factors h_factors(const forward_run *f, step_rows step, int phase, panel 
     const real *input = phase ? f->next : (const real *)options->fed + step.before * row;
     return window_factors(f->cell->h[phase], q, input + r * row, row, H,
                           (const real *)f->args->packed + f->at.h[phase]);
-}
-
-/* A product into a window's slots, on top of what is there; c points to slot 0 */
-INLINE product into_window(fr_window window, panel q, factors of, real *c, int64_t c_row) {
-    real *to = c + window.first * q.blocks * LANES;
-    return (product){.of = {of}, .pairs = 1, .c_in = to, .c_in_row = c_row, .c = to, .c_row = c_row};
-}
-
-/* Let a product into the input's window begin with the bias. Slots outside of that window get theirs at once. */
-INLINE void begin_with_bias(const forward_run *f, panel q, int64_t rows, real *c, product *m) {
-    const int64_t slot = q.blocks * LANES, first = f->cell->x.first, end = first + f->cell->x.width;
-    const real *bias = (const real *)f->args->packed + f->cell->slots * q.block * LANES;
-    m->c_in = bias + first * slot, m->c_in_row = 0;
-    for (int64_t s = 0; s < f->cell->slots; s++)
-        for (int64_t r = 0; (s < first || s >= end) && r < rows; r++)
-            for (int64_t j = s * slot; j < (s + 1) * slot; j += LANES) store(c + r * m->c_row + j, load(bias + j));
-}
-
-/* C[rows, slots] = b + W_ih x, for one panel */
-static void start_rows(const forward_run *f, panel q, int64_t rows, int64_t row, real *c, int64_t c_row) {
-    product m = into_window(f->cell->x, q, x_factors(f, q, row), c, c_row);
-    begin_with_bias(f, q, rows, c, &m);
-    multiply(rows, f->cell->x.width * q.blocks, &m);
-}
-
-/* z = b + W_ih x for the rows of some steps */
-static void hoist(const forward_run *f, stretch steps) {
-    for (int64_t i = f->first_panel; i < f->end_panel; i++) {
-        const panel q = panel_at(f->panels, i);
-        start_rows(f, q, steps.rows, steps.row, f->z + f->cell->slots * q.block * LANES, f->z_row);
-    }
 }
 
 /* Some rows of a step, from row `r` of it on, and one panel: the epilogue's arguments, but for z */
@@ -148,7 +62,7 @@ INLINE void forward_panel(const forward_run *f, step_rows step, int phase, panel
     const fr_window window = cell->h[phase];
     const int64_t vectors = window.width * q.blocks;
     const int64_t lo = f->first_row, rows = (f->end_row < step.rows ? f->end_row : step.rows) - lo;
-    const int fused = phase == 0 && !hoisted(f->p), together = fused && same_slots(cell->x, window);
+    const int fused = phase == 0 && !hoisted(f->p), together = fused && !f->table && same_slots(cell->x, window);
     real scratch[FR_SLOTS * TILE_VECTORS * TILE_ROWS * LANES] __attribute__((aligned(64)));
     if (rows <= 0) return;
     const int64_t most = group_rows(rows, vectors), n = rows <= most ? 1 : parts_of(rows, most);
@@ -210,6 +124,12 @@ INLINE void forward_step(const forward_run *f, step_rows step, int backwards, re
     }
 }
 
+typedef struct {
+    const fr_problem *p;
+    const fr_forward_args *args;
+    fr_barrier barrier;
+} forward_job;
+
 static void forward_worker(void *context, int worker, int workers) {
     forward_job *job = context;
     const fr_problem *p = job->p;
@@ -230,6 +150,7 @@ static void forward_worker(void *context, int worker, int workers) {
     const int waiting = split_by_units(p) ? workers : 1; /* those who wait for each other within a step */
     const int up = !rows->reverse;
     const fp_mode before = flush_denormals();
+    compute_table(&f, worker, workers, &job->barrier);
     step_rows step = first_step(rows, N, up);
     for (int64_t done = 0; done < T;) {
         const int64_t steps = done + chunk < T ? chunk : T - done;

@@ -2,6 +2,7 @@
  * vectors.
  *
  * Forward:  [bias | W_ih | W_hh first phase | second phase], each [panel][k][slot of the window][block][lane].
+ *           For one-hot inputs the bias is added to each k of W_ih: b + W_ih x is one of these rows.
  * Backward: see pack_columns: the weights as they stand, cut into panels of columns.
  */
 #ifndef FASTRNN_PACK_H
@@ -66,6 +67,13 @@ static void add_bias(const fr_problem *p, fr_window window, panel q, const real 
             to[(window.first + s) * q.blocks * LANES + j] += b[window.gate[s] * p->hidden + q.block * LANES + j];
 }
 
+/* to[k] += bias of the window's slots, for each k of K, one panel */
+static void add_bias_to_rows(fr_window window, panel q, const real *bias, int64_t K, real *to) {
+    const int64_t slot = q.blocks * LANES, row = window.width * slot;
+    for (int64_t k = 0; k < K; k++, to += row)
+        for (int64_t j = 0; j < row; j += LANES) store(to + j, load(bias + window.first * slot + j) + load(to + j));
+}
+
 typedef struct {
     const fr_problem *p;
     const fr_weights *w;
@@ -87,7 +95,9 @@ static void pack_worker(void *context, int worker, int workers) {
             add_bias(p, cell->x, q, job->w->b_ih, b);
             for (int phase = 0; phase < cell->phases; phase++) add_bias(p, cell->h[phase], q, job->w->b_hh, b);
         }
-        pack_window(p, cell->x, q, job->w->w_ih, p->inputs, job->packed + at.x + cell->x.width * before * p->inputs);
+        real *x = job->packed + at.x + cell->x.width * before * p->inputs;
+        pack_window(p, cell->x, q, job->w->w_ih, p->inputs, x);
+        if (p->one_hot) add_bias_to_rows(cell->x, q, b, p->inputs, x);
         for (int phase = 0; phase < cell->phases; phase++)
             pack_window(p, cell->h[phase], q, job->w->w_hh, p->hidden,
                         job->packed + at.h[phase] + cell->h[phase].width * before * p->hidden);

@@ -88,15 +88,17 @@ INLINE int64_t widest_panel(const fr_problem *p) {
 
 /* Threads share out rows, around the whole time loop, or units, with a barrier a step. */
 INLINE int split_by_units(const fr_problem *p) {
-    const int64_t weights = cell_of(p)->gates * p->hidden * (p->hidden + p->inputs) * (int64_t)sizeof(real);
+    const int64_t inputs = p->distinct ? 0 : p->inputs; /* that each step multiplies */
+    const int64_t weights = cell_of(p)->gates * p->hidden * (p->hidden + inputs) * (int64_t)sizeof(real);
     return p->rows < ROW_SPLIT_ROWS || weights > ROW_SPLIT_BYTES;
 }
 
 /* How many threads are worth waking */
 static int workers_for(const fr_problem *p, const fr_rows *rows) {
     if (p->eager) return p->threads;
-    const int64_t flops_per_row = 2 * cell_of(p)->gates * p->hidden * (p->hidden + p->inputs);
-    const int64_t worth = flops_per_row * total_rows(rows, p->rows) / FLOPS_PER_THREAD + 1;
+    const int64_t S = total_rows(rows, p->rows), of_x = p->one_hot ? 0 : p->distinct ? p->distinct : S;
+    const int64_t flops = 2 * cell_of(p)->gates * p->hidden * (p->hidden * S + p->inputs * of_x);
+    const int64_t worth = flops / FLOPS_PER_THREAD + 1;
     return worth < p->threads ? (int)worth : p->threads;
 }
 

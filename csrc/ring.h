@@ -20,7 +20,8 @@ INLINE int64_t ring_rows(const fr_problem *p, const fr_rows *rows) {
 typedef struct {
     int64_t w_ih, w_hh[FR_PHASES]; /* packed weights: [panel of columns][slot, block, lane][column] */
     int64_t dz;                    /* [slot][block][ring row][lane] */
-    int64_t x, h;                  /* of the ring's rows: [panel of columns][ring row][column] */
+    int64_t x, h;                  /* of the ring's rows: [panel of columns][ring row][column]; looked up: x of R */
+    int64_t table;                 /* looked up: Σ dz for each row of x, [slot][block][R][lane] */
     int64_t input, inputs;         /* what the second multiply took: [ring row, H], and in panels like h */
     int64_t dh, d_fed, d_input;    /* [N, B·LANES] */
     int64_t size;
@@ -30,12 +31,14 @@ static backward_parts backward_layout(const fr_problem *p, const fr_rows *rows) 
     const fr_cell_info *cell = cell_of(p);
     const int64_t wide_x = blocks_of(p->inputs) * LANES, wide_h = blocks_of(p->hidden) * LANES;
     const int64_t ring = ring_rows(p, rows), two = cell->phases > 1;
+    const int64_t in_x = p->one_hot ? 0 : p->distinct ? p->distinct : ring;
     backward_parts at = {.w_ih = 0};
-    at.w_hh[0] = at.w_ih + cell->x.width * wide_h * wide_x;
+    at.w_hh[0] = at.w_ih + (p->one_hot ? 0 : cell->x.width * wide_h * wide_x);
     at.w_hh[1] = at.w_hh[0] + cell->h[0].width * wide_h * wide_h;
     at.dz = at.w_hh[1] + cell->h[1].width * wide_h * wide_h;
     at.x = at.dz + cell->slots * wide_h * ring;
-    at.h = at.x + wide_x * ring;
+    at.table = at.x + wide_x * in_x;
+    at.h = at.table + (cell->x.first + cell->x.width) * wide_h * p->distinct;
     at.inputs = at.h + wide_h * ring;
     at.dh = at.inputs + two * wide_h * ring;
     at.d_fed = at.dh + wide_h * p->rows;
@@ -108,6 +111,10 @@ static void multiply_cut(int64_t rows, panel q, const product *m) {
 
 /* ---- the sums over the ring's rows ---- */
 
+/* The blocks whose sums are this worker's */
+INLINE int64_t first_block(const backward_run *f) { return share(f->blocks, f->worker, f->workers); }
+INLINE int64_t end_block(const backward_run *f) { return share(f->blocks, f->worker + 1, f->workers); }
+
 /* Rows of `from`, `from_row` apart, the first of which are at ring row `at`, one panel of columns after another; this
  * worker's panels
  */
@@ -136,8 +143,10 @@ static void pack_fed(const backward_run *f, const fr_rows *rows, int64_t first, 
 static void pack_sources(const backward_run *f, int64_t first, int64_t steps) {
     const fr_options *options = &f->args->options;
     const int64_t I = f->p->inputs, H = f->p->hidden;
-    const real *x = (const real *)f->args->x + f->ring_first * I;
-    pack_source(f, x, I, f->in_ring, 0, f->columns_x, f->space + f->at.x);
+    if (!f->p->distinct) {
+        const real *x = (const real *)f->args->x + f->ring_first * I;
+        pack_source(f, x, I, f->in_ring, 0, f->columns_x, f->space + f->at.x);
+    }
     if (f->cell->phases > 1)
         pack_source(f, f->space + f->at.input, H, f->in_ring, 0, f->columns_h, f->space + f->at.inputs);
     pack_fed(f, &f->args->rows, first, steps, options->fed, options->fed_row, f->columns_h, f->space + f->at.h);
@@ -193,19 +202,10 @@ static void input_gradient(const backward_run *f, const real *w_ih, cut columns,
     }
 }
 
-static void add_sums(const backward_run *f) {
-    const fr_cell_info *cell = f->cell;
+/* dW_ih += dzᵀ x and dx = dz W_ih, for all rows in the ring: this worker's blocks, and its share of the rows */
+static void add_input_sums(const backward_run *f) {
     const fr_backward_args *args = f->args;
-    const int64_t first = share(f->blocks, f->worker, f->workers), end = share(f->blocks, f->worker + 1, f->workers);
-    add_to_weights(f, cell->x, f->space + f->at.x, f->columns_x, first, end, args->grad_w_ih);
-    for (int phase = 0; phase < cell->phases; phase++)
-        add_to_weights(f, cell->h[phase], f->space + (phase ? f->at.inputs : f->at.h), f->columns_h, first, end,
-                       args->grad_w_hh);
-    if (args->grad_b_ih) {
-        add_to_bias(f, cell->x, first, end, args->grad_b_ih);
-        for (int phase = 0; phase < cell->phases; phase++)
-            add_to_bias(f, cell->h[phase], first, end, args->grad_b_hh);
-    }
+    add_to_weights(f, f->cell->x, f->space + f->at.x, f->columns_x, first_block(f), end_block(f), args->grad_w_ih);
     input_gradient(f, f->space + f->at.w_ih, f->columns_x, args->grad_x, args->add_to_x);
 }
 

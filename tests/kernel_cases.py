@@ -8,6 +8,7 @@ import numpy as np
 
 from fastrnn import _kernels, reference
 from fastrnn._kernels import Zoneout
+from packing import counts_of, gradient_of_x, looked_up, pack, running, source_of, unpack
 from reference_cases import smallest_pre_activation
 
 DTYPES = ("float32", "float64")
@@ -45,6 +46,7 @@ class Options(NamedTuple):
     keep: bool = False  # recurrent dropout
     zoneout: str = ""  # "drawn", or "expected", which only goes forward
     watch: str = ""  # on the gradient that flows back through the states: "norms", or "bounds" on them as well
+    source: str = ""  # x is looked up: in a "table", or "one-hot"
 
 
 PLAIN = Options()
@@ -94,6 +96,8 @@ def draw(cell, shape, bias, seed, *, ragged, options=PLAIN):
     }
     kept = (rng.random((N, H)) < 0.75) * np.float64(np.float32(1 / 0.75))  # a number that float32 can hold too
     seed = int(rng.integers(2**63)) if options.zoneout == "drawn" else None
+    if options.source:
+        problem |= looked_up(problem, rng, options.source)
     return problem | {
         "keep": kept if options.keep else None,
         "zoneout": Zoneout(*RATES, seed) if options.zoneout else None,
@@ -138,6 +142,8 @@ def solve(cell, shape, bias, seed=0, *, ragged=False, options=PLAIN):
         true |= gradients(twin, a, tape, w, options)
     for name in ("x", "grad_output"):
         a[name][~running(a)] = np.nan
+    if options.source:
+        a["x_row"][~running(a)] = -1
     for array in (*a.values(), *true.values()):
         if isinstance(array, np.ndarray):
             array.flags.writeable = False
@@ -162,7 +168,7 @@ def gradients(twin, a, tape, w, options):
         middle = [float(np.float32(np.median(norms[running(a)]))) for norms in grads.norms]
         a["bounds"] = (middle[0], middle[-1])
         grads = reference.backward(twin, tape, a["grad_output"], grad_state, w, clip=a["bounds"][: twin.states])
-    named = {"grad_x": grads.x} | {f"grad_{name}": value for name, value in grads.parameters.items()}
+    named = gradient_of_x(a, grads.x) | {f"grad_{name}": value for name, value in grads.parameters.items()}
     named |= {f"grad_{name}_0": grad for name, grad in zip("hc", grads.state, strict=False)}
     norms = {f"norms_{name}": part for name, part in zip("hc", grads.norms, strict=False)}
     return named | norms if options.watch else named
@@ -173,48 +179,16 @@ def cast(a, dtype):
     result = dict(a)
     for name, array in a.items():
         if isinstance(array, np.ndarray):
-            result[name] = np.array(array, dtype=np.int64 if name == "lengths" else dtype)
+            result[name] = np.array(array, dtype=np.int64 if name in ("lengths", "x_row") else dtype)
             result[name].flags.writeable = False
-    return result
-
-
-def running(a):
-    """Return which sequences have which step, (T, N)."""
-    return np.arange(len(a["x"]))[:, None] < a["lengths"]
-
-
-def counts_of(a):
-    """Return how many rows each step has, or None where the batch is dense."""
-    return running(a).sum(1) if a.get("ragged", a["lengths"].min() < len(a["x"])) else None
-
-
-def pack(a, array, first=0):
-    """Return (first + T, N, ...) as the kernels take it: (N·first + S, ...), the rows of one step together."""
-    if array is None:
-        return None
-    tail = array.shape[2:]
-    if counts_of(a) is None:
-        return array.reshape(-1, *tail)
-    return np.concatenate([array[:first].reshape(-1, *tail), array[first:][running(a)]])
-
-
-def unpack(a, rows, first=0):
-    """Undo `pack`, with 0 for padding."""
-    if rows is None:
-        return None
-    T, N = running(a).shape
-    if counts_of(a) is None:
-        return rows.reshape(first + T, N, *rows.shape[1:])
-    result = np.zeros((first + T, N, *rows.shape[1:]), rows.dtype)
-    result[:first] = rows[: first * N].reshape(first, N, *rows.shape[1:])
-    result[first:][running(a)] = rows[first * N :]
     return result
 
 
 def forward(cell, a, isa=None, threads=1, *, record=True, reuse=(None,) * 4):
     """Return what `_kernels.forward` returns, with a time axis."""
-    h, c, saved, fed = _kernels.forward(
-        cell, pack(a, a["x"]), *(a[name] for name in ARRAYS), record=record, counts=counts_of(a), reverse=a["reverse"],
+    x, x_row = source_of(a)
+    h, c, saved, fed = _kernels.FORWARD[a["x"].dtype](
+        cell, x, *(a[name] for name in ARRAYS), record=record, x_row=x_row, counts=counts_of(a), reverse=a["reverse"],
         keep=a["keep"], zoneout=a["zoneout"], reuse=reuse, isa=isa, threads=threads,
     )  # fmt: skip
     return Recorded(unpack(a, h, 1), unpack(a, c, 1) if record else c, unpack(a, saved), unpack(a, fed, 1))
@@ -226,15 +200,18 @@ def backward(cell, a, recorded, isa=None, threads=1):
     dtype, S = a["x"].dtype, a["lengths"].sum()
     names = "hc"[: _kernels.CELLS[cell].states] if a["watch"] else ""
     norms = [np.full(S, np.nan, dtype) for _ in names]
-    grads = _kernels.backward(
-        cell, pack(a, a["x"]), pack(a, h, 1), pack(a, c, 1), pack(a, saved), pack(a, fed, 1), a["weight_ih"],
-        a["weight_hh"], a["bias_ih"] is not None, pack(a, a["grad_output"]), a["grad_h_n"], a["grad_c_n"],
+    x, x_row = source_of(a)
+    grads = _kernels.BACKWARD[dtype](
+        cell, x, pack(a, h, 1), pack(a, c, 1), pack(a, saved), pack(a, fed, 1), a["weight_ih"],
+        a["weight_hh"], a["bias_ih"] is not None, pack(a, a["grad_output"]), a["grad_h_n"], a["grad_c_n"], x_row=x_row,
         counts=counts_of(a), reverse=a["reverse"], keep=a["keep"], zoneout=a["zoneout"], bounds=a["bounds"],
         norms=(*norms, None, None)[:2] if a["watch"] else None, isa=isa, threads=threads,
     )  # fmt: skip
     named = {f"grad_{name}": grad for name, grad in zip(("x", *ARRAYS), grads, strict=True) if grad is not None}
     named |= {f"norms_{name}": unpack(a, part) for name, part in zip(names, norms, strict=True)}
-    return named | {"grad_x": unpack(a, grads[0])}
+    if x_row is None:
+        return named | {"grad_x": unpack(a, grads[0])}
+    return named if x is None else named | {"grad_table": named.pop("grad_x")}
 
 
 def outputs(a, recorded):
@@ -259,7 +236,7 @@ def rows(a, lo, hi, steps=None):
     """Return the problem of some rows of the batch alone, of its first steps."""
     steps = a["lengths"][lo] if steps is None else steps
     result = dict(a, lengths=np.minimum(a["lengths"][lo:hi], steps))
-    for name in ("x", "grad_output"):
+    for name in {"x", "x_row", "grad_output"} & a.keys():
         result[name] = np.ascontiguousarray(a[name][:steps, lo:hi])
     for name in ("h_0", "c_0", "keep", "grad_h_n", "grad_c_n"):
         result[name] = None if a[name] is None else a[name][lo:hi]
@@ -273,7 +250,7 @@ def bound(name, true, dtype, shape):
     rounding errors add up at random: eps·√(T·(I + 4H)), in units of the largest element. A parameter's gradient adds
     up T·N rows, some of which cancel. Activations are good to a few ulp. The factor covers all constants.
     """
-    rows = shape.N if name.removeprefix("grad_") in WEIGHTS else 1
+    rows = shape.N if name.removeprefix("grad_") in (*WEIGHTS, "table") else 1
     terms = shape.T * (shape.I + 4 * shape.H + rows)
     return 4 * np.finfo(dtype).eps * np.sqrt(terms) * max(1.0, np.abs(true).max(initial=0))
 

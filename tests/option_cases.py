@@ -24,6 +24,7 @@ KERNELS = {
     "keep": (False, True),
     "zoneout": ("", "drawn", "expected"),
     "watch": ("", "norms", "bounds"),
+    "source": ("", "table", "one-hot"),
     "dtype": DTYPES,
     "isa": _kernels.ISAS,
     "threads": (1, 2, 3),

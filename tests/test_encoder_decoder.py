@@ -280,9 +280,9 @@ WRONG = {
         "^x: expected as many sources as targets, got 4 and 2",
     ),
     "arrays to fit": (
-        lambda: fastrnn.Trainer(build(), "cross_entropy").fit(batch(), batch()[1], verbose=0),
-        ValueError,
-        "^x: an EncoderDecoder is trained on an iterable of batches",
+        lambda: fastrnn.Trainer(build(), "cross_entropy").fit(batch()[0], batch()[1], verbose=0),
+        TypeError,
+        r"^x: expected a tuple \(source, what the decoder takes\)",
     ),
     "no chain": (lambda: fastrnn.EncoderDecoder(gru(), gru()), TypeError, "^encoder: expected a Sequential"),
     "end": (

@@ -21,6 +21,7 @@ LEVELS = (
     {"serialization", "metrics"},
     {"trainer"},
     {"gradcheck", "info", "plots"},
+    {"diagnostics"},
     {"fastrnn"},  # __init__.py: the public names
     {"detector", "bench"},
     {"cli_detect", "cli_bench"},
@@ -31,6 +32,8 @@ LEVELS = (
 EXCEPTIONS = {
     ("layers.base", "layers.stream"),  # Layer.stream: the default stream of a layer is built on layers
     ("layers.model", "serialization"),  # Model.save: files are built on layers
+    ("trainer.history", "plots"),  # History.plot: results can be looked at
+    ("trainer.rates", "plots"),  # RangeTest.plot, likewise
     ("serialization", "fastrnn"),  # __version__
     ("info", "fastrnn"),  # __version__
 }

@@ -11,7 +11,7 @@ from fastrnn import initializers
 from fastrnn.initializers import initial_parameters
 from golden import make_initial
 
-NAMES = ("orthogonal", "glorot", "identity", "pytorch", "keras")
+NAMES = ("orthogonal", "glorot", "he", "identity", "pytorch", "keras")
 GATES = {  # G, and which gate forgets or updates
     "rnn": {"gates": 1, "forget_gate": None, "update_gate": None},
     "lstm": {"gates": 4, "forget_gate": 1, "update_gate": None},
@@ -129,6 +129,15 @@ def test_glorot(cell):
 
 
 @pytest.mark.parametrize("cell", GATES)
+def test_he(cell):
+    parameters = draw("he", cell)
+    for weight in (*of_kind(parameters, "weight_hh"), *of_kind(parameters, "weight_ih")):
+        for gate in gates_of(weight):
+            expect_uniform(gate, np.sqrt(6 / weight.shape[1]))
+    expect_default_biases(parameters, cell)
+
+
+@pytest.mark.parametrize("cell", GATES)
 def test_identity(cell):
     parameters = draw("identity", cell)
     for weight in of_kind(parameters, "weight_hh"):
@@ -241,7 +250,11 @@ def test_an_initializer_of_ones_own():
 @pytest.mark.parametrize(
     ("init", "error", "message"),
     [
-        ("xavier", ValueError, "init: expected one of 'orthogonal', 'glorot', 'identity', 'pytorch', 'keras', got 'xa"),
+        (
+            "xavier",
+            ValueError,
+            "init: expected one of 'orthogonal', 'glorot', 'he', 'identity', 'pytorch', 'keras', got 'xa",
+        ),
         ("Orthogonal", ValueError, "init: expected one of .* got 'Orthogonal'"),
         ("", ValueError, "init: expected one of .* got ''"),
         ("chrono", ValueError, r"init: 'chrono' needs .* pass fastrnn\.Chrono\(max_steps\)"),
@@ -304,6 +317,32 @@ def test_uniform_glorot_and_identity():
     expect_uniform(initializers.uniform(rng, (30, 40), 0.3), 0.3)
     expect_uniform(initializers.glorot_uniform(rng, 30, 50), np.sqrt(6 / 80))
     np.testing.assert_array_equal(initializers.identity(2, 3), [[1, 0, 0], [0, 1, 0]])
+
+
+@pytest.mark.parametrize(("init", "limit"), [("glorot", np.sqrt(6 / 110)), ("he", np.sqrt(6 / 70))])
+def test_initial_weights_of_a_linear_layer(init, limit):
+    layer = fastrnn.Linear(70, 40, init=init, dtype="float64", seed=0)
+    expect_uniform(layer.parameters()["weight"], limit)
+    assert not layer.parameters()["bias"].any()
+    default = fastrnn.Linear(70, 40, dtype="float64", seed=0)
+    assert np.array_equal(default.parameters()["weight"], layer.parameters()["weight"]) == (init == "glorot")
+
+
+def test_a_linear_layer_may_start_orthogonal_and_refuses_other_names():
+    expect_orthogonal(fastrnn.Linear(30, 40, init="orthogonal", dtype="float64", seed=0).parameters()["weight"])
+    with pytest.raises(ValueError, match="init: expected one of 'glorot', 'he', 'orthogonal', got 'identity'"):
+        fastrnn.Linear(3, 4, init="identity")
+
+
+def test_he_keeps_the_signal_through_twenty_layers_of_relu_and_glorot_does_not():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((50, 100))
+    sizes = {}
+    for init in ("he", "glorot"):
+        layers = [part for _ in range(20) for part in (fastrnn.Linear(100, 100, init=init, seed=rng), fastrnn.ReLU())]
+        sizes[init] = np.sqrt((fastrnn.Sequential(*layers)(x) ** 2).mean())
+    assert 0.3 < sizes["he"] < 3
+    assert sizes["glorot"] < 0.01  # 2^-10 of it
 
 
 def test_transposed_arrays_of_an_initialiser_are_stored_in_rows():

@@ -108,6 +108,14 @@ def test_weighted_means_by_hand():
     np.testing.assert_allclose(gradient, np.array([[-0.5, 0.5], [6 * 0.75, -6 * 0.75]]) / 7, rtol=1e-15)
 
 
+def test_smoothing_by_hand():
+    # uniform logits: each class costs log 2; targets ¾ and ¼, times the class weights 1 and 3
+    loss, ln2 = losses.CrossEntropy(weight=[1, 3], label_smoothing=0.5), math.log(2)
+    assert loss.sums(np.zeros((1, 2)), [0])[::2] == (pytest.approx((0.75 + 3 * 0.25) * ln2), 1.0)
+    assert loss.sums(np.zeros((1, 2)), [1])[::2] == (pytest.approx((0.25 + 3 * 0.75) * ln2), 3.0)
+    assert loss.sums(np.zeros((1, 2)), [[0.0, 1.0]])[::2] == (pytest.approx((0.25 + 3 * 0.75) * ln2), 1.0)
+
+
 def test_ignored_elements_by_hand():
     y, d = np.array([[1.0, 2.0], [3.0, 5.0], [7.0, 8.0]]), np.array([[0.0, NAN], [0.0, 0.0], [NAN, NAN]])
     assert losses.MSE(ignore=NAN).sums(y, d)[::2] == (1 + 9 + 25, 3)

@@ -1,26 +1,14 @@
-"""Optimisers by their formulas written out, and clipping by the global norm."""
+"""Optimisers by their formulas written out, what they take, and what they refuse."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 
 import fastrnn
-from fastrnn.optimizers import clip_by_global_norm
 from layer_table import DTYPES
-
-
-def parameters(dtype="float64"):
-    return {"w": np.array([[1.0, -2.0], [0.5, 0.0]], dtype), "b": np.array([0.25], dtype)}
-
-
-def gradients(steps, dtype="float64"):
-    rng = np.random.default_rng(0)
-    return [
-        {"w": rng.standard_normal((2, 2)).astype(dtype), "b": rng.standard_normal(1).astype(dtype)}
-        for _ in range(steps)
-    ]
-
+from optimizer_cases import EXAMPLES, KINDS, gradients, parameters
 
 # float64 gives the formula but for a few roundings a step; float32 likewise, after 5 steps of changes < 0.1
 TOLERANCE = {"float64": 1e-14, "float32": 1e-6}
@@ -108,6 +96,10 @@ def test_the_learning_rate_may_be_changed_between_steps():
         *[(lambda value=value: fastrnn.Adam(betas=(0.9, value)), "betas") for value in (-0.1, 1.0, math.nan)],
         (lambda: fastrnn.Adam(betas=(1.5, 0.9)), "betas"),
         *[(lambda value=value: fastrnn.Adam(eps=value), "eps") for value in (0, -1e-8, math.inf)],
+        *[(lambda value=value: fastrnn.RMSprop(alpha=value), "alpha") for value in (-0.1, 1.0, math.nan)],
+        (lambda: fastrnn.RMSprop(eps=0), "eps"),
+        (lambda: fastrnn.RMSprop(momentum=1), "momentum"),
+        *[(lambda kind=kind: kind(weight_decay=-1), "weight_decay") for kind in KINDS],
     ],
 )
 def test_values_out_of_range_are_refused_by_name(make, name):
@@ -115,48 +107,78 @@ def test_values_out_of_range_are_refused_by_name(make, name):
         make()
 
 
-def test_wrong_types_are_refused_by_name():
-    for kind in (fastrnn.SGD, fastrnn.Adam):
-        for wrong in ("0.1", None, True, [0.1], 1j):
-            with pytest.raises(TypeError, match=r"^learning_rate: expected a number, got "):
-                kind(wrong)
+@pytest.mark.parametrize("kind", KINDS)
+def test_wrong_types_are_refused_by_name(kind):
+    for wrong in ("0.1", None, True, [0.1], 1j):
+        with pytest.raises(TypeError, match=r"^learning_rate: expected a number, got "):
+            kind(wrong)
+        with pytest.raises(TypeError, match=r"^weight_decay: expected a number, got "):
+            kind(weight_decay=wrong)
+    with pytest.raises(TypeError, match=r"^decay_biases: expected True or False, got 1"):
+        kind(decay_biases=1)
 
 
-def test_repr_evaluates_back():
-    for optimizer in (fastrnn.SGD(0.2, momentum=0.5), fastrnn.Adam(0.02, betas=(0.8, 0.99), eps=1e-6)):
-        assert repr(eval(repr(optimizer), vars(fastrnn).copy())) == repr(optimizer)
+def test_combinations_that_make_no_sense_are_refused():
+    with pytest.raises(ValueError, match=r"^nesterov: expected a momentum > 0 with it"):
+        fastrnn.SGD(nesterov=True)
+    for betas in (0.9, (0.9,), (0.9, 0.99, 0.999), "ab3"):
+        with pytest.raises(ValueError, match=r"^betas: expected two numbers, got "):
+            fastrnn.Adam(betas=betas)
+    with pytest.raises(TypeError, match=r"^betas: expected a number, got '0.9'"):
+        fastrnn.AdamW(betas=("0.9", 0.99))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_clipping_by_the_global_norm(dtype):
-    g = {"a": np.array([3.0, 0.0], dtype), "b": np.array([[4.0]], dtype)}
-    assert clip_by_global_norm(g, 5.0) == 5.0  # at the limit: untouched
-    np.testing.assert_array_equal(g["a"], [3, 0])
-    assert clip_by_global_norm(g, 2.5) == 5.0  # the norm from before
-    np.testing.assert_array_equal(g["a"], [1.5, 0])
-    np.testing.assert_array_equal(g["b"], [[2]])
-    assert g["a"].dtype == dtype
-    assert clip_by_global_norm(g, math.inf) == 2.5
+@pytest.mark.parametrize("optimizer", EXAMPLES, ids=repr)
+def test_repr_and_settings_build_it_again(optimizer):
+    again = eval(repr(optimizer), vars(fastrnn).copy())
+    settings = json.loads(json.dumps(optimizer.settings()))
+    assert again.settings() == settings == type(optimizer)(**settings).settings()
+    assert repr(again) == repr(optimizer) == repr(type(optimizer)(**settings))
 
 
-def test_clipping_keeps_the_direction_and_small_gradients():
-    (g,) = gradients(1)
-    before = {name: array.copy() for name, array in g.items()}
-    norm = math.sqrt(sum((array**2).sum() for array in before.values()))
-    assert clip_by_global_norm(g, norm / 7) == pytest.approx(norm, rel=1e-15)
-    for name in g:
-        np.testing.assert_allclose(g[name], before[name] / 7, rtol=1e-14)
-    zero = {"a": np.zeros(3)}
-    assert clip_by_global_norm(zero, 1.0) == 0.0
-    assert not zero["a"].any()
+def test_repr_and_settings_say_what_is_not_the_default():
+    assert repr(fastrnn.Adam()) == "Adam(0.001)"
+    assert repr(fastrnn.AdamW(0.1, betas=(0.5, 0.6))) == "AdamW(0.1, betas=(0.5, 0.6))"
+    assert fastrnn.SGD(0.3, momentum=0.5).settings() == {
+        "learning_rate": 0.3, "momentum": 0.5, "nesterov": False, "weight_decay": 0.0, "decay_biases": False,
+    }  # fmt: skip
 
 
-def test_an_exploded_float32_gradient_is_scaled_back_not_erased():
-    g = {"a": np.array([3e30], np.float32), "b": np.array([4e30], np.float32)}  # the squares overflow float32
-    assert clip_by_global_norm(g, 5.0) == pytest.approx(5e30, rel=1e-6)
-    np.testing.assert_allclose([g["a"][0], g["b"][0]], [3.0, 4.0], rtol=1e-6)
+def test_a_learning_rate_that_is_set_is_checked():
+    adam = fastrnn.Adam()
+    for wrong in (-1, math.nan, math.inf):
+        with pytest.raises(ValueError, match=r"^learning_rate: expected a finite number >= 0, got "):
+            adam.learning_rate = wrong
+    adam.learning_rate = 0  # as schedules end
+    p = parameters()
+    adam.update(p, gradients(1)[0])
+    np.testing.assert_array_equal(p["w"], parameters()["w"])
 
 
-def test_clipping_reports_what_is_not_finite():
-    assert math.isnan(clip_by_global_norm({"a": np.array([1.0, np.nan])}, 1.0))
-    assert clip_by_global_norm({"a": np.array([1.0, np.inf])}, math.inf) == math.inf
+# ---- weight decay ----
+
+
+@pytest.mark.parametrize("kind", [fastrnn.SGD, fastrnn.RMSprop, fastrnn.Adam, fastrnn.AdamW])
+def test_biases_decay_only_where_asked(kind):
+    for asked in (False, True):
+        p = {"w": np.ones((2, 2)), "b": np.ones(2), "gain": np.ones(())}
+        zero = {name: np.zeros_like(a) for name, a in p.items()}
+        kind(0.1, weight_decay=0.5, decay_biases=asked).update(p, zero)
+        assert (p["w"] < 1).all()
+        assert ((p["b"] < 1).all(), bool(p["gain"] < 1)) == (asked, asked)
+        if asked:
+            assert p["b"][0] == p["w"][0, 0] == p["gain"]
+
+
+def test_adamw_takes_the_same_share_of_every_weight_whatever_its_gradients():
+    adamw, adam = fastrnn.AdamW(0.1, weight_decay=0.5), fastrnn.Adam(0.1)
+    p = {"w": np.array([[1.0, 2.0, -3.0]])}
+    q = {"w": p["w"].copy()}
+    g = {"w": np.array([[0.0, 1e3, 1e-3]])}
+    for _ in range(3):
+        expected = 0.95 * p["w"]
+        q["w"][...] = p["w"]
+        adam.update(q, g)
+        expected += q["w"] - p["w"]
+        adamw.update(p, g)
+        np.testing.assert_allclose(p["w"], expected, rtol=1e-15)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastrnn
-from fastrnn.plots import loss_curve
+from fastrnn.plots import loss_curve, training
 
 plt_image = pytest.importorskip("matplotlib.image")
 
@@ -86,3 +86,42 @@ def test_without_matplotlib_the_error_names_the_extra(tmp_path, monkeypatch):
     with pytest.raises(ImportError, match=r"pip install 'fastrnn\[plot\]'"):
         loss_curve(fastrnn.History(LOSS), tmp_path / "loss.png")
     assert not list(tmp_path.iterdir())
+
+
+# ---- a whole history ----
+
+
+def full_history():
+    history = fastrnn.History(LOSS, LOSS, [0.1] * 4, np.repeat(LOSS, 3).tolist())
+    history.metrics = {"accuracy": [0.2, 0.4, 0.6, 0.7]}
+    history.validation_metrics = {"accuracy": [0.2, 0.3, 0.4, 0.4], "bits": [3, 2, 1, 0.5]}
+    history.learning_rate = [0.1, 0.1, 0.05, 0.01]
+    return history
+
+
+def test_a_history_has_a_panel_for_loss_each_metric_and_rate():
+    panels = training(full_history()).axes
+    assert [axes.get_ylabel() for axes in panels] == ["loss", "accuracy", "bits", "learning rate"]
+    assert [axes.get_yscale() for axes in panels] == ["log", "linear", "linear", "log"]
+    lines = {line.get_label(): line for line in panels[1].get_lines()}
+    np.testing.assert_array_equal(lines["training"].get_xydata(), [[0.5, 0.2], [1.5, 0.4], [2.5, 0.6], [3.5, 0.7]])
+    np.testing.assert_array_equal(lines["validation"].get_xydata(), [[1, 0.2], [2, 0.3], [3, 0.4], [4, 0.4]])
+    np.testing.assert_array_equal(panels[3].get_lines()[0].get_ydata(), [0.1, 0.1, 0.05, 0.01, 0.01])
+    assert panels[-1].get_xlabel() == "epoch"
+
+
+@pytest.mark.parametrize("losses", [[], [1.0], LOSS])
+def test_a_history_without_metrics_has_one_panel(losses, tmp_path):
+    history = fastrnn.History(losses)
+    for name in ("metrics", "validation_metrics", "learning_rate"):
+        if hasattr(history, name):
+            setattr(history, name, type(getattr(history, name))())
+    assert [axes.get_ylabel() for axes in training(history).axes] == ["loss"]
+    assert training(history, tmp_path / "h.png") is None
+    assert plt_image.imread(tmp_path / "h.png").shape[2] == 4
+
+
+def test_a_rate_of_zero_is_drawn_too():
+    history = full_history()
+    history.learning_rate = [0.1, 0.0]
+    assert training(history).axes[-1].get_yscale() == "linear"

@@ -15,7 +15,7 @@ def blocks(page: str, language: str) -> list[str]:
     ]
 
 
-PAGES = ("README.md", "docs/own_layers.md", "docs/layers.md", "docs/data.md")
+PAGES = ("README.md", "docs/own_layers.md", "docs/layers.md", "docs/data.md", "docs/diagnostics.md")
 PYTHON = [code for page in PAGES for code in blocks(page, "python")]
 
 

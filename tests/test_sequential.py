@@ -197,12 +197,14 @@ def test_summary_of_a_recurrent_model():
     assert len({len(line) for line in text.splitlines()}) == 1  # columns line up
 
 
-def test_twelve_hidden_layers_train():
+@pytest.mark.parametrize(("activation", "init"), [(fastrnn.Tanh, "glorot"), (fastrnn.ReLU, "he")])
+def test_twelve_hidden_layers_train(activation, init):
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (64, 2))
     y = np.prod(np.sign(x), axis=1, keepdims=True)  # the sign of the product: not linear
     sizes = [2, *[16] * 12]
-    layers = [part for a, b in pairwise(sizes) for part in (fastrnn.Linear(a, b, seed=rng), fastrnn.Tanh())]
+    pairs = pairwise(sizes)
+    layers = [part for a, b in pairs for part in (fastrnn.Linear(a, b, init=init, seed=rng), activation())]
     model = fastrnn.Sequential(*layers, fastrnn.Linear(16, 1, seed=rng))
     history = fastrnn.Trainer(model, "mse", fastrnn.Adam(3e-3), seed=0).fit(x, y, epochs=100, verbose=0)
     assert history.loss[0] > 0.5  # 1 is what a constant gets

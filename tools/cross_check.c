@@ -1,6 +1,7 @@
 /* Compares every ISA compiled in with base, without Python: forward and BPTT of every cell, dense and ragged,
  * forwards and reversed, with and without options, odd sizes, both element types; and several threads with one, to
- * the bit. For CPUs that are only emulated here, too; tools/cross_check.sh builds and runs it.
+ * the bit. Steps of optimisers and norms, to the bit. For CPUs that are only emulated here, too; tools/cross_check.sh
+ * builds and runs it.
  */
 #include <math.h>
 #include <stdio.h>
@@ -160,6 +161,58 @@ static double compare(int isa, int wide, fr_cell cell, int variant, int64_t N, i
     return worst / largest / (wide ? 2.220446e-16 : 1.1920929e-7);
 }
 
+enum { ARRAYS = 3, ROOM = 40000 };
+
+/* Some steps of an optimiser, then scaling and clamping; returns the norm before these. a: w, g and three memories */
+static double train(const fr_kernels *kernels, fr_rule rule, int threads, int wide, char *const a[5]) {
+    static const int64_t sizes[ARRAYS] = {37, 0, 33333}, offsets[ARRAYS] = {0, 48, 64};
+    const size_t width = wide ? sizeof(double) : sizeof(float);
+    void *w[ARRAYS], *g[ARRAYS];
+    for (int i = 0; i < ARRAYS; i++)
+        w[i] = a[0] + (size_t)offsets[i] * width, g[i] = a[1] + (size_t)offsets[i] * width;
+    fr_update_args u = {.arrays = {threads, threads > 1, ARRAYS, sizes},
+                        .rule = rule,
+                        .w = w,
+                        .g = (const void *const *)g,
+                        .decayed = "\1\0\1",
+                        .offsets = offsets,
+                        .memory = {a[2], a[3], rule == FR_RMSPROP ? a[4] : NULL},
+                        .rate = 0.01,
+                        .l2 = 0.1,
+                        .shrink = 0.9,
+                        .momentum = 0.8,
+                        .beta1 = 0.7,
+                        .beta2 = 0.9,
+                        .root = 2,
+                        .eps = 1e-3,
+                        .nesterov = 1};
+    for (int step = 0; step < 3; step++) kernels->update(&u);
+    double sums[ARRAYS + ROOM / 1000];
+    const double norm = kernels->norm(&u.arrays, (const void *const *)w, sums);
+    kernels->scale(&u.arrays, w, 0.3);
+    kernels->clamp(&u.arrays, w, 0.2);
+    return norm;
+}
+
+/* Whether an optimiser's results differ from those of base in any bit */
+static int optimizer_differs(int isa, int wide, fr_rule rule, int threads) {
+    const size_t width = wide ? sizeof(double) : sizeof(float);
+    char *one[5], *other[5];
+    for (int i = 0; i < 5; i++) {
+        one[i] = filled(ROOM, wide, i < 2 ? 1 : 0);
+        other[i] = memcpy(aligned(ROOM, width), one[i], ROOM * width);
+    }
+    const double a = train(wide ? fr_isas[0].f64 : fr_isas[0].f32, rule, 1, wide, one),
+                 b = train(wide ? fr_isas[isa].f64 : fr_isas[isa].f32, rule, threads, wide, other);
+    int differs = a != b;
+    for (int i = 0; i < 5; i++) {
+        differs |= memcmp(one[i], other[i], ROOM * width) != 0;
+        free(one[i]);
+        free(other[i]);
+    }
+    return differs;
+}
+
 int main(void) {
     const int64_t rows[] = {1, 2, 3, 4, 7, 8, 17, 33}, sizes[] = {1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 33, 65};
     int bad = 0;
@@ -180,6 +233,12 @@ int main(void) {
             printf("%s %s: largest difference from base %.0f eps of the largest value\n", fr_isas[isa].name,
                    wide ? "f64" : "f32", worst);
             bad |= !(worst < 2000);
+            for (int rule = FR_SGD; rule <= FR_ADAM; rule++)
+                for (int threads = 1; threads < 4; threads++)
+                    if (optimizer_differs(isa, wide, (fr_rule)rule, threads)) {
+                        printf("%s: rule %d with %d threads differs from base\n", fr_isas[isa].name, rule, threads);
+                        bad = 1;
+                    }
         }
     return bad;
 }

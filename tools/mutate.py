@@ -31,14 +31,18 @@ class Mutation(NamedTuple):
 # Most mutants fall here; the whole suite follows.
 FIRST = (
     "gradcheck", "activations", "kernels_contract", "kernels_stream", "ragged", "parameters", "tapes", "tapes_reuse",
-    "optimizers", "losses", "losses_sums", "losses_own", "metrics", "softmax",
-    "options", "options_bits", "layer_options", "layer_properties", "trace", "state_norms", "option_errors", "kernels", "kernels_bits", "jordan", "kernels_jordan", "dense", "threads", "pool",
+    "optimizers", "optimizer_kernels", "optimizer_arrays", "optimizer_states", "clipping", "schedules",
+    "losses", "losses_sums", "losses_own", "losses_torch", "metrics", "softmax",
+    "options", "options_bits", "layer_options", "layer_properties", "trace", "state_norms",
+    "option_errors", "kernels", "kernels_bits", "jordan", "kernels_jordan", "dense", "threads", "pool",
     "sequential_ragged", "tdnn", "pooling", "dropout", "embedding", "norm", "models",
+    "kernels_lookup", "sequential_lookup", "one_hot",
     "data_series", "data_scaling", "data_text", "data_padding",
 )  # fmt: skip
 
 LSTM, ELMAN, GRU, CELLS = "csrc/cells/lstm.h", "csrc/cells/elman.h", "csrc/cells/gru.h", "csrc/cells/table.h"
 FORWARD, BACKWARD, STEPS, EPILOGUES = "csrc/forward.h", "csrc/backward.h", "csrc/steps.h", "csrc/epilogues.h"
+FORWARD_INPUT, RING_TABLE = "csrc/forward_input.h", "csrc/ring_table.h"
 PACK, PLAN, TILE, POOL, RING = "csrc/pack.h", "csrc/plan.h", "csrc/tile.h", "csrc/pool.c", "csrc/ring.h"
 JORDAN, JORDAN_FORWARD, JORDAN_BACKWARD = "csrc/jordan.h", "csrc/jordan_forward.h", "csrc/jordan_backward.h"
 JORDAN_CALLS, JORDAN_LAYER = "src/fastrnn/_jordan.pyx", "src/fastrnn/layers/jordan.py"
@@ -53,7 +57,11 @@ CHAIN, SEQUENTIAL, MODEL, TDNN, POOLING, DROPOUT, EMBEDDING, NORM = (
     f"src/fastrnn/layers/{name}.py"
     for name in ("chain", "sequential", "model", "tdnn", "pooling", "dropout", "embedding", "norm")
 )
+LOOKUP, ONE_HOT = "src/fastrnn/layers/lookup.py", "src/fastrnn/layers/one_hot.py"
 INITIALIZERS = "src/fastrnn/initializers.py"
+OPTIMIZERS, CLIPPING, TABLE = "csrc/optimizers.h", "csrc/clipping.h", "src/fastrnn/_optimizers.pyx"
+OPTIMIZER_BASE = "src/fastrnn/optimizers/base.py"
+CURVES, PLATEAU = "src/fastrnn/schedules/curves.py", "src/fastrnn/schedules/plateau.py"
 SOFTMAX = "csrc/softmax.h"
 LOSS, ELEMENTWISE, CROSS_ENTROPY, LOSS_CHECKS = (
     f"src/fastrnn/losses/{name}.py" for name in ("base", "elementwise", "cross_entropy", "checks")
@@ -140,11 +148,11 @@ MUTATIONS = [
     Mutation("sums begin with what was in the buffers", BACKWARD, ".first_sums = 1,", ".first_sums = 0,"),
     Mutation("weight gradient by h_t, not h_{t-1}", RING, "fed + step.before * fed_row, fed_row, f->in_ring, 0,", "fed + step.after * fed_row, fed_row, f->in_ring, 0,"),
     Mutation("ragged weight gradient by h_t, not h_{t-1}", RING, "fed + step.before * fed_row, fed_row, step.rows,", "fed + step.after * fed_row, fed_row, step.rows,"),
-    Mutation("second window's gradient by h", RING, "phase ? f->at.inputs : f->at.h", "f->at.h"),
+    Mutation("second window's gradient by h", BACKWARD, "phase ? f->at.inputs : f->at.h", "f->at.h"),
     Mutation("one window's rows for another's", RING, "dw + (window.gate[s] * H + block * LANES) * K", "dw + (window.gate[window.width - 1 - s] * H + block * LANES) * K"),
     Mutation("bias gradient of the wrong slot", RING, "const real *dz = f->space + f->at.dz + ((window.first + s)", "const real *dz = f->space + f->at.dz + ((s)"),
     Mutation("bias gradient of every fourth row missing", RING, "(sums[0] + sums[1]) + (sums[2] + sums[3])", "(sums[0] + sums[1]) + sums[2]"),
-    Mutation("second bias without gradient", RING, "add_to_bias(f, cell->h[phase], first, end, args->grad_b_hh);", "add_to_bias(f, cell->h[phase], first, end - 1, args->grad_b_hh);"),
+    Mutation("second bias without gradient", BACKWARD, "add_to_bias(f, cell->h[phase], first, end, args->grad_b_hh);", "add_to_bias(f, cell->h[phase], first, end - 1, args->grad_b_hh);"),
     Mutation("grad_x one row off in later rings", RING, "grad_x + (f->ring_first + row) * I", "grad_x + (f->ring_first + row - (f->ring_first > 0)) * I"),
     Mutation("cut rows beyond the first eight from the top again", RING, "row += TILE_ROWS, t.of[0].a += TILE_ROWS * m->of[0].a_row)", "row += TILE_ROWS)"),
     Mutation("padding of the weights not zero", BACKWARD, "unit < H ? q.units : 0,", "q.units,"),
@@ -174,6 +182,23 @@ MUTATIONS = [
     Mutation("Jordan: one array for both biases' gradients", JORDAN_CALLS, "grads[5].copy()", "grads[5]"),
     Mutation("Jordan: final outputs in the rows' order", JORDAN_LAYER, "np.array(batch.unsort(batch.final(y, reverse=False)))[None]", "np.array(batch.final(y, reverse=False))[None]"),
     Mutation("Jordan's tape shares the caller's input", JORDAN_LAYER, "            rows = rows.copy()", "            pass"),
+    # inputs that are looked up
+    Mutation("one row of the table for all of a tile", FORWARD_INPUT, "load(table + x_row[r] * table_row + j)", "load(table + x_row[0] * table_row + j)"),
+    Mutation("every step looks up the first one's rows", FORWARD_INPUT, "f->args->x_row + row, c, c_row", "f->args->x_row, c, c_row"),
+    Mutation("panels of the table overlap", FORWARD_INPUT, "q.block * LANES * f->p->distinct", "q.block * LANES * (f->p->distinct - 1)"),
+    Mutation("a row of the table computed by nobody", FORWARD_INPUT, "share(p->distinct, worker, workers) : 0", "share(p->distinct, worker, workers) + (worker == 2) : 0"),
+    Mutation("one-hot rows without bias", PACK, "if (p->one_hot) add_bias_to_rows", "if (0) add_bias_to_rows"),
+    Mutation("dz added to one row of the table", RING_TABLE, "sums + x_row[r] * LANES", "sums + x_row[0] * LANES"),
+    Mutation("every ring adds to the first one's rows", RING_TABLE, "f->args->x_row + f->ring_first", "f->args->x_row"),
+    Mutation("sums begin with what was in the table", RING_TABLE, "0, (size_t)(R * LANES)", "0, (size_t)((R - 1) * LANES)"),
+    Mutation("one-hot gradients not transposed", RING_TABLE, "dw[unit * R + r] =", "dw[r * units + unit] ="),
+    Mutation("one-hot gradients by slot, not by gate", RING_TABLE, "(window.gate[s] * H + block * LANES) * R", "(s * H + block * LANES) * R"),
+    Mutation("rows before the table's first pass", KERNELS, "if not 0 <= x_row[s] < R:", "if not x_row[s] < R:"),
+    Mutation("vectors that do not occur take part", LOOKUP, "seen = np.zeros(count, bool)", "seen = np.ones(count, bool)"),
+    Mutation("layers of one's own taken for what they derive from", LOOKUP, "vars(type(layers[i])).get(word)", "getattr(type(layers[i]), word, False)"),
+    Mutation("gradients of vectors to the first ids", EMBEDDING, "grad[saved] = grad_rows", "grad[: len(saved)] = grad_rows"),
+    Mutation("a one-hot tape sees later changes", ONE_HOT, "ids = np.array(self._ids(x))", "ids = self._ids(x)"),
+    Mutation("zeros of a one-hot stream left as they were", ONE_HOT, "    out[...] = 0\n", ""),
     # reversed in time
     Mutation("places of a reversed step not exchanged", STEPS, "rows->reverse ? high : low, rows->reverse ? low : high", "low, high"),
     Mutation("a reversed step has the rows of the one after it", STEPS, "step.row - rows_at(rows, N, t));", "step.row - step.rows);"),
@@ -234,7 +259,7 @@ MUTATIONS = [
     Mutation("gradient of x overwritten, not added to", RING, "m.c_in = add ? m.c : zeros, m.c_in_row = add ? I : 0;", "m.c_in = zeros, m.c_in_row = 0;"),
     Mutation("both directions learn from the first one's output", STACK, "dy if self.D == 1 else dy[:, d * self.H : (d + 1) * self.H]", "dy if self.D == 1 else dy[:, : self.H]"),
     Mutation("gradients of both directions' states to the first", STACK, "state[i] = batch.unsort(grad)", "state[i - d] = batch.unsort(grad)"),
-    Mutation("gradient of what was dropped between layers", STACK, "            if tape.seed is not None:\n                _elementwise.drop(dx, dx, self.rates.dropout, tape.seed)\n", ""),
+    Mutation("gradient of what was dropped between layers", STACK, "                if tape.seed is not None:\n                    _elementwise.drop(dx, dx, self.rates.dropout, tape.seed)\n", ""),
     Mutation("dropout of the first layer's input", STACK, "self._drop(x, rng) if k and rng is not None", "self._drop(x, rng) if rng is not None"),
     # traces
     Mutation("the GRU's traced gates exchanged", RECURRENT, '"gru": ("n", "r", "z", "")', '"gru": ("n", "z", "r", "")'),
@@ -266,17 +291,17 @@ MUTATIONS = [
     Mutation("the last row is that of the last step", RAGGED, "states[self.rows + self._last]", "states[len(states) - self.rows :]"),
     Mutation("rows packed in the order of the batch", ROWS, "memcpy(&rows[row + r, 0], &padded[t * N + order[r], 0]", "memcpy(&rows[row + r, 0], &padded[t * N + r, 0]"),
     Mutation("input after the state in one pass", FORWARD, "m.of[1] = m.of[0], m.of[0] = x_factors(f, q, step.row + r), m.pairs = 2;", "m.of[1] = x_factors(f, q, step.row + r), m.pairs = 2;"),
-    Mutation("slots outside of the input's window without bias", FORWARD, "(s < first || s >= end) && r < rows", "(s < first || s > end) && r < rows"),
-    Mutation("bias of the first row for all but the first", FORWARD, "m->c_in = bias + first * slot, m->c_in_row = 0;", "m->c_in = bias + first * slot, m->c_in_row = LANES;"),
+    Mutation("slots outside of the input's window without bias", FORWARD_INPUT, "(s < first || s >= end) && r < rows", "(s < first || s > end) && r < rows"),
+    Mutation("bias of the first row for all but the first", FORWARD_INPUT, "* q.blocks * LANES, m->c_in_row = 0;", "* q.blocks * LANES, m->c_in_row = LANES;"),
     Mutation("a kept block given out though too small", "src/fastrnn/_memory.pyx", "size <= sizes[i] <= 2 * size", "size // 2 <= sizes[i] <= 2 * size"),
     Mutation("padding of the output not zeroed", ROWS, "memset(&padded[t * N + order[r], 0], 0,", "memset(&padded[t * N + order[r], 0], 1,"),
     Mutation("lengths of zero pass", RAGGED, "array.min() >= 1", "array.min() >= 0"),
     Mutation("lengths ignored", RAGGED, "checked.min() < steps", "checked.min() < 0"),
     # layers and trainer
-    Mutation("upper layers fed by one feature of x", STACK, "            x = y\n        return x, final, tapes", "            x = y if k == self.L - 1 else x[..., :1] + 0 * y\n        return x, final, tapes"),
+    Mutation("upper layers fed by one feature of x", STACK, "            x = y\n", "            x = x[..., :1] + 0 * y\n"),
     Mutation("state handed to the wrong layer", STACK, "start = [batch.sort(part[i]) for part in states]", "start = [batch.sort(part[-1 - i]) for part in states]"),
     Mutation("gradient of the state written into the caller's", AXES, "as_real(name, part, self.dtype, copy=True)", "as_real(name, part, self.dtype)"),
-    Mutation("tape shares the caller's input", RECURRENT, "            rows = rows.copy()", "            pass"),
+    Mutation("tape shares the caller's input", RECURRENT, "            own = own.copy()", "            pass"),
     Mutation("an ended tape plays on", BASE, "if tape.saved is None:", "if False:"),
     Mutation("a tape goes on though its buffers went", BASE, 'object.__setattr__(tape, "saved", None)', "pass"),
     Mutation("buffers not used again", STACK, "[one[:4] for one in old.directions] if old else", "[one[:4] for one in old.directions] if False else"),
@@ -297,8 +322,6 @@ MUTATIONS = [
     Mutation("pieces of rows in the wrong order", TRANSPOSE, "ROW_AT(2), 2), ROW_AT(3), 3)", "ROW_AT(3), 2), ROW_AT(2), 3)"),
     Mutation("another chain for what is not packed", UNPACKED, "if (r < R) c##r = load(d + r * LANES);", "if (r < R) c##r = splat(0);"),
     Mutation("Linear's bias gradient never summed", LINEAR_BACKWARD, "if (f->args->grad_bias)", "if (0)"),
-    Mutation("clipping off", "src/fastrnn/optimizers.py", "if norm > limit:", "if False:"),
-    Mutation("Adam without bias correction", "src/fastrnn/optimizers.py", "root = np.sqrt(1 - beta2**self._steps)", "root = 1.0"),
     Mutation("validation rows trained on", TRAINER, "np.sort(rows[size:])", "np.sort(rows)"),
     # losses and metrics
     Mutation("softmax's sum after scaling", SOFTMAX, "return (normaliser){m, s};", "return (normaliser){m, s * scale};"),
@@ -326,7 +349,48 @@ MUTATIONS = [
     Mutation("precision and recall exchanged", CLASSES, "parts = (true, w * (chosen == true)), (chosen, w), (true, w)", "parts = (true, w * (chosen == true)), (true, w), (chosen, w)"),
     Mutation("moments of batches without their distance", MEANS, " + apart**2 * self._weight * share", ""),
     Mutation("nats for bits", MEANS, "super().result() / math.log(2)", "super().result()"),
-    Mutation("functions keep the caller's buffers", SCORED, 'self.link == "sigmoid" else target.copy()', 'self.link == "sigmoid" else target'),
+    Mutation("functions keep the caller's buffers", SCORED, "self._as_true(d[kept])", "self._as_true(d if kept.all() else d[kept])"),
+    # optimisers, clipping, schedules
+    Mutation("Adam without bias correction", OPTIMIZER_BASE, '"root": 1 / math.sqrt(1 - beta2**t)', '"root": 1.0'),
+    Mutation("Adam's rate without bias correction", OPTIMIZER_BASE, '"rate": rate / (1 - beta1**t)', '"rate": rate'),
+    Mutation("one step behind", OPTIMIZER_BASE, "self._numbers(self._step + 1)", "self._numbers(self._step + 2)"),
+    Mutation("biases decay too", OPTIMIZER_BASE, "self.decay_biases or parameters[name].ndim > 1", "True"),
+    Mutation("AdamW decays as Adam", "src/fastrnn/optimizers/adam.py", '{"shrink": 1 - self.learning_rate * self.weight_decay}', '{"l2": self.weight_decay}'),
+    Mutation("a copy keeps the table", OPTIMIZER_BASE, 'self.__dict__ | {"_table": None}', "self.__dict__"),
+    Mutation("other parameters go unnoticed", OPTIMIZER_BASE, "elif self._memories.layout != layout:", "elif False:"),
+    Mutation("a loaded state forgets the step", OPTIMIZER_BASE, "self._step = step\n", "self._step = 0\n"),
+    Mutation("states share memory", "src/fastrnn/optimizers/memories.py", "view.copy() for name", "view for name"),
+    Mutation("memories not zero at first", "src/fastrnn/optimizers/memories.py", "    array[...] = 0\n", "    array[...] = 1\n"),
+    Mutation("Nesterov's step without looking ahead", OPTIMIZERS, "nesterov ? g + momentum * v : v", "v"),
+    Mutation("decay forgotten", OPTIMIZERS, "l2 > 0 ? g + splat((real)l2) * w : g", "g"),
+    Mutation("decay for all", OPTIMIZERS, "if (u->decayed[p.array]) q.l2", "q.l2"),
+    Mutation("variance by the mean, not its square", OPTIMIZERS, "s - m * m", "s - m"),
+    Mutation("negative variances", OPTIMIZERS, "max_(splat(0), s - m * m)", "s - m * m"),
+    Mutation("mean square without the gradient's square", OPTIMIZERS, "keep * v + add_v * (g * g)", "keep * v + add_v * g"),
+    Mutation("a step's rest is not stored", OPTIMIZERS, "store_n(p.memory[1] + j, v, n);", "if (n >= LANES) store(p.memory[1] + j, v);"),
+    Mutation("all arrays have the first one's memory", OPTIMIZERS, "u->offsets[p.array] + p.start", "u->offsets[0] + p.start"),
+    Mutation("pieces begin where the array does", OPTIMIZERS, "(const real *)u->g[p.array] + p.start", "(const real *)u->g[p.array]"),
+    Mutation("subnormals remembered", OPTIMIZERS, "const fp_mode before = flush_denormals();", "const fp_mode before = flush_denormals();\n    restore_mode(before);"),
+    Mutation("processor mode not restored after a step", OPTIMIZERS, "    restore_mode(before);", "    (void)before;"),
+    Mutation("a worker's last piece left out", "csrc/arrays.h", "number < end)", "number < end - (workers > 1))"),
+    Mutation("squares that overflow", CLIPPING, "if (found > 0x1p500) return", "if (0) return"),
+    Mutation("squares that vanish", CLIPPING, "if (found < 0x1p-450) return", "if (0) return"),
+    Mutation("the norm of the last piece alone", CLIPPING, "sum += job->sums[i];", "sum = job->sums[i];"),
+    Mutation("one chain of squares left out", CLIPPING, "a = (a + b) + (c + d);", "a = (a + b) + c;"),
+    Mutation("clamped on one side", CLIPPING, "max_(low, min_(high, load_n(x + j, p.size - j)))", "min_(high, load_n(x + j, p.size - j))"),
+    Mutation("clipping off", "src/fastrnn/optimizers/clipping.py", "if limit < found < math.inf:", "if False:"),
+    Mutation("infinite gradients scaled to NaN", "src/fastrnn/optimizers/clipping.py", "if limit < found < math.inf:", "if limit < found:"),
+    Mutation("copies of odd arrays not written back", "src/fastrnn/_clipping.pyx", "            array[...] = copy", "            pass"),
+    Mutation("odd parameters not written back", TABLE, "            self._copy(self._direct, self.arrays)\n", ""),
+    Mutation("odd parameters read once", TABLE, "            self._copy(self.arrays, self._direct)\n", ""),
+    Mutation("parameters in other arrays go unnoticed", TABLE, "is not self.arrays[i]:", "is None:"),
+    Mutation("gradients of other shapes pass", "src/fastrnn/_arrays.pyx", "memcmp(a.shape, b.shape, a.ndim * sizeof(Py_ssize_t))", "False"),
+    Mutation("a step after the cosine's end", CURVES, "min(count, self.steps) / self.steps", "count / self.steps"),
+    Mutation("what follows a warm-up counts from the beginning", CURVES, "self.then.rate(initial, count - self.steps)", "self.then.rate(initial, count)"),
+    Mutation("the peak a step late", CURVES, "self.pct_start * self.steps - 1, self.steps - 1", "self.pct_start * self.steps, self.steps - 1"),
+    Mutation("a plateau's patience one shorter", PLATEAU, "if self._bad > self.patience:", "if self._bad >= self.patience:"),
+    Mutation("a plateau without rest", PLATEAU, "self._falls + 1, 0, self.cooldown", "self._falls + 1, 0, 0"),
+    Mutation("NaN is the best", PLATEAU, "return sign * value > sign * bound", "return not sign * value <= sign * bound"),
     # initialisers
     Mutation("rotations not uniform", INITIALIZERS, "    q *= np.sign(np.diag(r))  # makes the distribution uniform over rotations\n", ""),
     Mutation("all gates begin as the first", INITIALIZERS, "np.concatenate([draw(self.size, shape[1]) for _ in range(self.count)])", "np.concatenate([draw(self.size, shape[1])] * self.count)"),
@@ -341,7 +405,7 @@ MUTATIONS = [
     Mutation("what lies beyond a length is not zero", CHAIN, "padded = np.zeros(", "padded = np.ones("),
     Mutation("time is still there after pooling", CHAIN, "(timed[-1] and not layer.pools)", "timed[-1]"),
     Mutation("a list's sequences in the rows' order", CHAIN, "rows[packed.source] = y", "rows[...] = y"),
-    Mutation("layers over time do not hear of lengths", SEQUENTIAL, 'options["lengths"] = packed.batch.unpack(x), packed.batch.lengths', '_ = packed.batch.unpack(x), None'),
+    Mutation("layers over time do not hear of lengths", SEQUENTIAL, 'options["lengths"] = with_rows_of(packed.batch.unpack, x), packed.batch.lengths', '_ = with_rows_of(packed.batch.unpack, x), None'),
     Mutation("each layer draws from the seed anew", SEQUENTIAL, 'options["seed"] = rng', 'options["seed"] = seed'),
     Mutation("the trainer's masks without its seed", TRAINER, 'options["seed"] = self.rng', 'options["seed"] = None'),
     Mutation("dropout without training", DROPOUT, "self._masked(array, np.ones((), array.dtype), self._steps(array, lengths))", "self._drop(array, 0, self._steps(array, lengths))"),

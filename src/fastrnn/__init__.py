@@ -5,6 +5,7 @@ from importlib.metadata import version as _version
 __version__ = _version("fastrnn")
 
 from fastrnn import losses, metrics
+from fastrnn.diagnostics import dead_relus, draw, gradient_flow, saturation
 from fastrnn.gradcheck import GradientReport, check_gradients
 from fastrnn.info import show_config
 from fastrnn.initializers import Chrono
@@ -26,6 +27,7 @@ from fastrnn.layers import (
     MaxOverTime,
     MeanOverTime,
     Model,
+    OneHot,
     ReLU,
     Repeat,
     Sequential,
@@ -37,7 +39,16 @@ from fastrnn.optimizers import SGD, Adam, AdamW, RMSprop
 from fastrnn.schedules import Cosine, OneCycle, ReduceOnPlateau, StepDecay, Warmup
 from fastrnn.serialization import ModelFileError, load
 from fastrnn.threads import get_num_threads, num_threads, set_num_threads
-from fastrnn.trainer import History, Trainer
+from fastrnn.trainer import (
+    Callback,
+    Checkpoint,
+    CheckpointError,
+    CSVLog,
+    EarlyStopping,
+    History,
+    TensorBoard,
+    Trainer,
+)
 
 __all__ = [
     "GRU",
@@ -47,9 +58,14 @@ __all__ = [
     "TDNN",
     "Adam",
     "AdamW",
+    "CSVLog",
+    "Callback",
+    "Checkpoint",
+    "CheckpointError",
     "Chrono",
     "Cosine",
     "Dropout",
+    "EarlyStopping",
     "Elman",
     "Embedding",
     "EncoderDecoder",
@@ -66,6 +82,7 @@ __all__ = [
     "Model",
     "ModelFileError",
     "OneCycle",
+    "OneHot",
     "RMSprop",
     "ReLU",
     "ReduceOnPlateau",
@@ -75,14 +92,19 @@ __all__ = [
     "Softmax",
     "StepDecay",
     "Tanh",
+    "TensorBoard",
     "Trainer",
     "Warmup",
     "check_gradients",
+    "dead_relus",
+    "draw",
     "get_num_threads",
+    "gradient_flow",
     "load",
     "losses",
     "metrics",
     "num_threads",
+    "saturation",
     "set_num_threads",
     "show_config",
 ]

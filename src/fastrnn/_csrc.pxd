@@ -19,6 +19,8 @@ cdef extern from "fastrnn.h" nogil:
         int64_t rows
         int64_t inputs
         int64_t hidden
+        int64_t distinct
+        int one_hot
     ctypedef struct fr_weights:
         const void *w_ih
         const void *w_hh
@@ -44,6 +46,7 @@ cdef extern from "fastrnn.h" nogil:
         fr_rows rows
         int record
         const void *x
+        const int64_t *x_row
         void *h
         int64_t h_row
         void *c
@@ -54,6 +57,7 @@ cdef extern from "fastrnn.h" nogil:
     ctypedef struct fr_backward_args:
         fr_rows rows
         const void *x
+        const int64_t *x_row
         const void *h
         int64_t h_row
         const void *c

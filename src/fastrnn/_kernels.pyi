@@ -26,7 +26,7 @@ ISA: str
 
 def forward(
     cell: str,
-    x: Array,
+    x: Array | None,
     h_0: Array,
     c_0: Array | None,
     w_ih: Array | None,
@@ -35,6 +35,7 @@ def forward(
     b_hh: Array | None,
     *,
     record: bool,
+    x_row: Array | None = None,
     counts: Array | None = None,
     reverse: bool = False,
     keep: Array | None = None,
@@ -45,7 +46,7 @@ def forward(
 ) -> tuple[Array, Array | None, Array | None, Array | None]: ...
 def backward(
     cell: str,
-    x: Array,
+    x: Array | None,
     h: Array,
     c: Array | None,
     saved: Array | None,
@@ -57,6 +58,7 @@ def backward(
     grad_h_n: Array,
     grad_c_n: Array | None,
     *,
+    x_row: Array | None = None,
     counts: Array | None = None,
     reverse: bool = False,
     keep: Array | None = None,
@@ -66,9 +68,9 @@ def backward(
     norms: tuple[Array | None, Array | None] | None = None,
     isa: str | None = None,
     threads: int | None = None,
-) -> tuple[Array, Array, Array | None, Array, Array, Array | None, Array | None]: ...
+) -> tuple[Array | None, Array, Array | None, Array, Array, Array | None, Array | None]: ...
 
 FORWARD: dict[np.dtype[Any], Callable[..., tuple[Array, Array | None, Array | None, Array | None]]]
 BACKWARD: dict[
-    np.dtype[Any], Callable[..., tuple[Array, Array, Array | None, Array, Array, Array | None, Array | None]]
+    np.dtype[Any], Callable[..., tuple[Array | None, Array, Array | None, Array, Array, Array | None, Array | None]]
 ]

@@ -3,7 +3,8 @@ _streams and _jordan.
 
 Arguments have been cast and made contiguous by the layers; their shapes are checked again here, because C
 trusts them. The GIL is released once a sequence. Shapes: T steps, N rows (sequences), I inputs, H hidden units,
-G gates, S rows of all steps together: T·N, or fewer in a ragged batch, which comes packed (see csrc/fastrnn.h).
+G gates, S rows of all steps together: T·N, or fewer in a ragged batch, which comes packed (see csrc/fastrnn.h); R
+distinct rows of x where it is looked up.
 """
 
 from cpython.buffer cimport (
@@ -129,6 +130,21 @@ cdef int64_t _steps(int64_t S, int64_t N, const int64_t[::1] counts) except -1:
     return counts.shape[0]
 
 
+cdef int64_t _distinct(
+    const floating[:, ::1] x, const int64_t[::1] x_row, const floating[:, ::1] w_ih
+) except -1:
+    """Return R, after checking that each of x_row is a row of x, or of the identity if that is None; 0: no lookup."""
+    cdef int64_t s, R = w_ih.shape[1] if x is None else x.shape[0]
+    if x_row is None:
+        if x is None:
+            raise ValueError("x: expected an array where there is no x_row, got None")
+        return 0
+    for s in range(x_row.shape[0]):
+        if not 0 <= x_row[s] < R:
+            raise ValueError(f"x_row: expected rows from 0 to {R - 1}, got {x_row[s]}")
+    return R
+
+
 cdef int _workers(threads) except 0:
     """Return how many may work; negative: how many must."""
     if threads is None:
@@ -136,6 +152,25 @@ cdef int _workers(threads) except 0:
     if threads < 1:
         raise ValueError(f"threads: expected at least 1, got {threads}")
     return -threads
+
+
+cdef void set_problem(fr_problem *problem, int cell, int threads, int64_t N, int64_t I, int64_t H) noexcept:
+    problem.cell, problem.threads, problem.eager = <fr_cell>cell, abs(threads), threads < 0
+    problem.rows, problem.inputs, problem.hidden = N, I, H
+
+
+cdef void set_input(
+    fr_problem *problem, const void **to_x, const int64_t **to_row, const floating[:, ::1] x,
+    const int64_t[::1] x_row,
+) noexcept:
+    """Write down x, and how it is looked up, if it is."""
+    problem.distinct, problem.one_hot = 0, x is None
+    to_x[0], to_row[0] = NULL, NULL
+    if x is not None:
+        to_x[0] = &x[0, 0]
+    if x_row is not None:
+        problem.distinct = problem.inputs if x is None else x.shape[0]
+        to_row[0] = &x_row[0]
 
 
 cdef void set_weights(
@@ -243,7 +278,7 @@ cdef object begin(floating[:, :] states, const floating[:, ::1] start, const int
 
 def forward(
     str cell,
-    const floating[:, ::1] x not None,
+    const floating[:, ::1] x,
     const floating[:, ::1] h_0 not None,
     const floating[:, ::1] c_0,
     const floating[:, ::1] w_ih not None,
@@ -252,6 +287,7 @@ def forward(
     const floating[::1] b_hh,
     *,
     bint record,
+    object x_row=None,
     object counts=None,
     bint reverse=False,
     object keep=None,
@@ -266,7 +302,7 @@ def forward(
     ----------
     cell : str
         A key of ``CELLS``.
-    x : (S, I)
+    x : (S, I); with x_row (R, I), or None
         Step after step, the rows of one step together.
     h_0, c_0 : (N, H)
         Initial state; ``c_0`` is None for a cell with one state.
@@ -274,6 +310,9 @@ def forward(
         Parameters; the biases may both be None.
     record : bool
         Whether to keep what `backward` needs.
+    x_row : (S,) int64, optional
+        Which row of x each row takes; x None is the identity matrix, whose rows are one-hot, R = I. The results have
+        the bits that they have with ``x[x_row]`` instead, but for the sign of a zero where x is None.
     counts : (T,) int64, optional
         Rows of each step of a ragged batch, whose sequences are sorted, longest first; otherwise all steps have N.
     reverse : bool
@@ -301,12 +340,15 @@ def forward(
         ``keep * h``, if there is a ``keep``.
     """
     info = cell_of(cell)
-    cdef int64_t S = x.shape[0], N = h_0.shape[0], I = x.shape[1], H = w_hh.shape[1]
+    cdef int64_t R = _distinct[floating](x, x_row, w_ih), S = len(x_row) if R else x.shape[0]
+    cdef int64_t N = h_0.shape[0], I = w_ih.shape[1] if x is None else x.shape[1], H = w_hh.shape[1]
     cdef int64_t T = _steps(S, N, counts)
     check_weights(info, w_ih, w_hh, b_ih, b_hh)
     expect("weight_ih", (w_ih.shape[0], w_ih.shape[1]), (info.gates * H, I))
     expect("h_0", (h_0.shape[0], h_0.shape[1]), (N, H))
     check_sizes(T, N, I, H, info)
+    if R:
+        check_sizes(1, R, I, H, info)  # the table is like one step of R rows
     if (c_0 is None) != (info.states == 1):
         raise ValueError(f"c_0: cell {cell!r} has {info.states} states")
     if c_0 is not None:
@@ -327,13 +369,13 @@ def forward(
         fed = _array(reuse[3], (N + S, H), dtype)
         begin[floating](fed, np.multiply(h_0, keep), counts, reverse)
     _forward[floating](
-        info.number, T, N, x, w_ih, w_hh, b_ih, b_hh, h, c, saved, record, counts, reverse, keep, fed, zoneout, isa,
-        _workers(threads))
+        info.number, T, N, x, x_row, w_ih, w_hh, b_ih, b_hh, h, c, saved, record, counts, reverse, keep, fed, zoneout,
+        isa, _workers(threads))
     return h, c, saved, fed
 
 
 cdef object _forward(
-    int cell, int64_t T, int64_t N, const floating[:, ::1] x, const floating[:, ::1] w_ih,
+    int cell, int64_t T, int64_t N, const floating[:, ::1] x, const int64_t[::1] x_row, const floating[:, ::1] w_ih,
     const floating[:, ::1] w_hh, const floating[::1] b_ih, const floating[::1] b_hh,
     floating[:, :] h, floating[:, ::1] c, floating[:, :, ::1] saved, bint record, const int64_t[::1] counts,
     bint reverse, const floating[:, ::1] keep, floating[:, :] fed, zoneout, str isa, int threads,
@@ -343,8 +385,8 @@ cdef object _forward(
     cdef fr_problem problem
     cdef fr_weights weights
     cdef fr_forward_args args
-    problem.cell, problem.threads, problem.eager = <fr_cell>cell, abs(threads), threads < 0
-    problem.rows, problem.inputs, problem.hidden = N, x.shape[1], w_hh.shape[1]
+    set_problem(&problem, cell, threads, N, w_ih.shape[1], w_hh.shape[1])
+    set_input[floating](&problem, &args.x, &args.x_row, x, x_row)
     set_weights(&weights, w_ih, w_hh, b_ih, b_hh)
     args.rows.steps, args.rows.counts, args.rows.reverse = T, NULL, reverse
     if counts is not None:
@@ -352,7 +394,7 @@ cdef object _forward(
     cdef int64_t packed_size = (kernels.packed_size(&problem) + 63) // 64 * 64
     cdef Reals space = Reals(packed_size + kernels.forward_workspace(&problem, &args.rows), is_double)
     args.record = record
-    args.x, args.h, args.h_row = &x[0, 0], &h[0, 0], row_of[floating](h, "h")
+    args.h, args.h_row = &h[0, 0], row_of[floating](h, "h")
     args.c = NULL if c is None else &c[0, 0]
     args.saved = NULL if saved is None else &saved[0, 0, 0]
     args.packed, args.workspace = space.start, <floating *>space.start + packed_size
@@ -368,7 +410,7 @@ cdef object _forward(
 
 def backward(
     str cell,
-    const floating[:, ::1] x not None,
+    const floating[:, ::1] x,
     const floating[:, :] h not None,
     const floating[:, ::1] c,
     const floating[:, :, ::1] saved,
@@ -380,6 +422,7 @@ def backward(
     const floating[:, ::1] grad_h_n not None,
     const floating[:, ::1] grad_c_n,
     *,
+    object x_row=None,
     object counts=None,
     bint reverse=False,
     object keep=None,
@@ -394,7 +437,7 @@ def backward(
 
     Parameters
     ----------
-    cell, x, w_ih, w_hh, counts, reverse, keep, zoneout
+    cell, x, w_ih, w_hh, x_row, counts, reverse, keep, zoneout
         As given to `forward`.
     h, c, saved, fed
         As `forward` returned them.
@@ -404,7 +447,7 @@ def backward(
         dE/dh_t from outside the layer; like h it may be columns of a wider array.
     grad_h_n, grad_c_n : (N, H)
         dE/dh and dE/dc through each sequence's final state; ``grad_c_n`` is None for a cell with one state.
-    add_to : (S, I), optional
+    add_to : (S, I) or (R, I), like x, optional
         Where dE/dx is added, instead of being returned as a new array.
     bounds : tuple of float, optional
         The largest norm, for each sequence, that the gradient by h and by c may have that flows from a step back to
@@ -418,14 +461,17 @@ def backward(
     -------
     tuple
         ``grad_x, grad_h_0, grad_c_0, grad_w_ih, grad_w_hh, grad_b_ih, grad_b_hh``, new arrays shaped like what
-        they are the gradients of; None where that was None.
+        they are the gradients of; None where that was None. A row of x that nobody takes has zeros in ``grad_x``.
     """
     info = cell_of(cell)
-    cdef int64_t S = x.shape[0], N = grad_h_n.shape[0], I = x.shape[1], H = w_hh.shape[1]
+    cdef int64_t R = _distinct[floating](x, x_row, w_ih), S = len(x_row) if R else x.shape[0]
+    cdef int64_t N = grad_h_n.shape[0], I = w_ih.shape[1] if x is None else x.shape[1], H = w_hh.shape[1]
     cdef int64_t T = _steps(S, N, counts)
     check_weights[floating](info, w_ih, w_hh, None, None)
     expect("weight_ih", (w_ih.shape[0], w_ih.shape[1]), (info.gates * H, I))
     check_sizes(T, N, I, H, info)
+    if R:
+        check_sizes(1, R, I, H, info)  # the table is like one step of R rows
     expect("h", (h.shape[0], h.shape[1]), (N + S, H))
     expect("grad_output", (grad_output.shape[0], grad_output.shape[1]), (S, H))
     expect("grad_h_n", (grad_h_n.shape[0], grad_h_n.shape[1]), (N, H))
@@ -443,12 +489,12 @@ def backward(
         expect("keep", keep.shape, (N, H))
         expect("fed", (fed.shape[0], fed.shape[1]), (N + S, H))
     if add_to is not None:
-        expect("add_to", add_to.shape, (S, I))
+        expect("add_to", add_to.shape, (R or S, I))
     if zoneout is not None and zoneout[2] is None:
         raise ValueError("zoneout: expected a seed; there is no going back through expected values")
 
     dtype = FLOAT64 if floating is double else FLOAT32
-    grad_x = empty((S, I), dtype) if add_to is None else add_to
+    grad_x = None if x is None else empty((R or S, I), dtype) if add_to is None else add_to
     grad_h = np.array(grad_h_n, dtype=dtype)
     grad_c = None if grad_c_n is None else np.array(grad_c_n, dtype=dtype)
     grad_w_ih = empty((info.gates * H, I), dtype)
@@ -457,15 +503,15 @@ def backward(
     grad_b_hh = np.empty(info.gates * H, dtype=dtype) if bias else None
     norms_h, norms_c = norms or (None, None)
     _backward[floating](
-        info.number, T, N, x, h, c, saved, fed, w_ih, w_hh, grad_output,
+        info.number, T, N, x, x_row, h, c, saved, fed, w_ih, w_hh, grad_output,
         grad_x, grad_h, grad_c, grad_w_ih, grad_w_hh, grad_b_ih, grad_b_hh, counts, reverse, keep, zoneout,
         add_to is not None, bounds or NO_BOUNDS, norms_h, norms_c, isa, _workers(threads))
     return grad_x, grad_h, grad_c, grad_w_ih, grad_w_hh, grad_b_ih, grad_b_hh
 
 
 cdef object _backward(
-    int cell, int64_t T, int64_t N, const floating[:, ::1] x, const floating[:, :] h, const floating[:, ::1] c,
-    const floating[:, :, ::1] saved, const floating[:, :] fed, const floating[:, ::1] w_ih,
+    int cell, int64_t T, int64_t N, const floating[:, ::1] x, const int64_t[::1] x_row, const floating[:, :] h,
+    const floating[:, ::1] c, const floating[:, :, ::1] saved, const floating[:, :] fed, const floating[:, ::1] w_ih,
     const floating[:, ::1] w_hh, const floating[:, :] grad_output, floating[:, ::1] grad_x, floating[:, ::1] grad_h,
     floating[:, ::1] grad_c, floating[:, ::1] grad_w_ih, floating[:, ::1] grad_w_hh,
     floating[::1] grad_b_ih, floating[::1] grad_b_hh, const int64_t[::1] counts, bint reverse,
@@ -477,21 +523,21 @@ cdef object _backward(
     cdef fr_problem problem
     cdef fr_weights weights
     cdef fr_backward_args args
-    problem.cell, problem.threads, problem.eager = <fr_cell>cell, abs(threads), threads < 0
-    problem.rows, problem.inputs, problem.hidden = N, x.shape[1], w_hh.shape[1]
+    set_problem(&problem, cell, threads, N, w_ih.shape[1], w_hh.shape[1])
+    set_input[floating](&problem, &args.x, &args.x_row, x, x_row)
     set_weights[floating](&weights, w_ih, w_hh, None, None)
     args.rows.steps, args.rows.counts, args.rows.reverse = T, NULL, reverse
     if counts is not None:
         args.rows.counts = &counts[0]
     cdef Reals space = Reals(kernels.backward_workspace(&problem, &args.rows), is_double)
-    args.x, args.h, args.h_row = &x[0, 0], &h[0, 0], row_of[floating](h, "h")
+    args.h, args.h_row = &h[0, 0], row_of[floating](h, "h")
     args.c = args.saved = NULL  # not by a conditional expression, in which Cython drops the const
     if c is not None:
         args.c = &c[0, 0]
     if saved is not None:
         args.saved = &saved[0, 0, 0]
     args.grad_output, args.grad_output_row = &grad_output[0, 0], row_of[floating](grad_output, "grad_output")
-    args.grad_x, args.add_to_x = &grad_x[0, 0], add_to_x
+    args.grad_x, args.add_to_x = NULL if grad_x is None else &grad_x[0, 0], add_to_x
     args.grad_h = &grad_h[0, 0]
     args.grad_c = NULL if grad_c is None else &grad_c[0, 0]
     args.grad_w_ih, args.grad_w_hh = &grad_w_ih[0, 0], &grad_w_hh[0, 0]
@@ -506,10 +552,10 @@ cdef object _backward(
     args.flow.bound[0], args.flow.bound[1] = bounds
     args.flow.norms[0] = args.flow.norms[1] = NULL
     if norms_h is not None:
-        expect("norms", (norms_h.shape[0],), (x.shape[0],))
+        expect("norms", (norms_h.shape[0],), (grad_output.shape[0],))
         args.flow.norms[0] = &norms_h[0]
     if norms_c is not None:
-        expect("norms", (norms_c.shape[0],), (x.shape[0],))
+        expect("norms", (norms_c.shape[0],), (grad_output.shape[0],))
         args.flow.norms[1] = &norms_c[0]
     with nogil:
         kernels.backward(&problem, &weights, &args)

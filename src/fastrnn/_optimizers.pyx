@@ -11,6 +11,7 @@ from fastrnn._memory cimport Block
 import numpy as np
 
 RULES = {"sgd": FR_SGD, "rmsprop": FR_RMSPROP, "adam": FR_ADAM}
+NEEDED = {"sgd": 0, "rmsprop": 1, "adam": 2}  # memories without which a rule cannot be: the first so many
 
 
 cdef class Table:
@@ -97,6 +98,7 @@ cdef class Table:
         rule : {"sgd", "rmsprop", "adam"}
         """
         cdef fr_update_args args
+        self._expect_memories(rule)
         args.rule = <fr_rule><int>RULES[rule]
         args.rate, args.l2, args.shrink, args.momentum, args.nesterov = rate, l2, shrink, momentum, nesterov
         args.beta1, args.beta2, args.root, args.eps = beta1, beta2, root, eps
@@ -113,6 +115,16 @@ cdef class Table:
             self._copy(self._direct, self.arrays)
         finally:
             self._busy = False
+
+    cdef object _expect_memories(self, str rule):
+        cdef int is_double, k
+        cdef Py_ssize_t[2] counts = [self._w.singles, self._w.count - self._w.singles]
+        if rule not in RULES:
+            raise ValueError(f"rule: expected one of {', '.join(RULES)}, got {rule!r}")
+        for is_double in range(2):
+            for k in range(<int>NEEDED[rule]):
+                if counts[is_double] > 0 and self._memory[is_double][k] == NULL:
+                    raise ValueError(f"memories: expected {NEEDED[rule]} for {rule}, number {k} is None")
 
     cdef object _run(self, fr_update_args *args, Held g, bint is_double, int workers, str isa):
         """Do what there is to do in one dtype."""

@@ -8,8 +8,13 @@ from libc.string cimport memcpy, memset
 
 from fastrnn._kernels cimport _steps, expect, floating, row_of
 
+ctypedef fused number:
+    float
+    double
+    int64_t
 
-def pack_rows(const floating[:, ::1] padded not None, floating[:, ::1] rows not None, const int64_t[::1] counts,
+
+def pack_rows(const number[:, ::1] padded not None, number[:, ::1] rows not None, const int64_t[::1] counts,
               const int64_t[::1] order):
     """Copy the rows of a ragged batch together, step after step, in the order that the kernels take.
 
@@ -27,11 +32,11 @@ def pack_rows(const floating[:, ::1] padded not None, floating[:, ::1] rows not 
         with nogil:
             for t in range(counts.shape[0]):
                 for r in range(counts[t]):
-                    memcpy(&rows[row + r, 0], &padded[t * N + order[r], 0], F * sizeof(floating))
+                    memcpy(&rows[row + r, 0], &padded[t * N + order[r], 0], F * sizeof(number))
                 row += counts[t]
 
 
-def unpack_rows(const floating[:, ::1] rows not None, floating[:, ::1] padded not None, const int64_t[::1] counts,
+def unpack_rows(const number[:, ::1] rows not None, number[:, ::1] padded not None, const int64_t[::1] counts,
                 const int64_t[::1] order):
     """Undo `pack_rows`, and fill the padding with zeros."""
     cdef int64_t t, r, n, row = 0, N = order.shape[0], F = rows.shape[1]
@@ -41,9 +46,9 @@ def unpack_rows(const floating[:, ::1] rows not None, floating[:, ::1] padded no
             for t in range(padded.shape[0] // N):
                 n = counts[t] if t < counts.shape[0] else 0
                 for r in range(n):
-                    memcpy(&padded[t * N + order[r], 0], &rows[row + r, 0], F * sizeof(floating))
+                    memcpy(&padded[t * N + order[r], 0], &rows[row + r, 0], F * sizeof(number))
                 for r in range(n, N):
-                    memset(&padded[t * N + order[r], 0], 0, F * sizeof(floating))
+                    memset(&padded[t * N + order[r], 0], 0, F * sizeof(number))
                 row += n
 
 

@@ -60,6 +60,7 @@ cdef class Stream:
             raise ValueError(f"h_0, c_0: expected at least one row and {info.states} states of one shape")
         self.problem.cell, self.problem.threads, self.problem.eager = <fr_cell><int>info.number, get_num_threads(), 0
         self.problem.rows, self.problem.inputs, self.problem.hidden = N, weights[0].shape[1], H
+        self.problem.distinct = self.problem.one_hot = 0
         if self.is_double:
             self._pack[double](info, weights[0], weights[1], weights[2], weights[3])
         else:
@@ -87,7 +88,7 @@ cdef class Stream:
         self.workspace = Reals(self.kernels.forward_workspace(&self.problem, &rows), self.is_double)
         cdef Buffer start = Buffer(np.ascontiguousarray(h_0), "h_0", self.is_double, False)
         memcpy(self.h.start, start.view.buf, start.view.len)
-        self.args.record, self.args.rows, self.args.saved = 0, rows, NULL
+        self.args.record, self.args.rows, self.args.saved, self.args.x_row = 0, rows, NULL, NULL
         self.args.h, self.args.h_row, self.args.c = self.h.start, H, NULL
         self.args.options.fed, self.args.options.fed_row = self.h.start, H
         self.args.workspace, self.args.packed = self.workspace.start, self.packed.start

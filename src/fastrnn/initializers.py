@@ -40,9 +40,24 @@ def glorot_uniform(rng: np.random.Generator, rows: int, columns: int) -> Array:
     return uniform(rng, (rows, columns), np.sqrt(6.0 / (rows + columns)))
 
 
+def he_uniform(rng: np.random.Generator, rows: int, columns: int) -> Array:
+    """Return U(-a, a) with a = √(6 / columns), which keeps the signal's size through ReLU (He et al. 2015).
+
+    PyTorch's ``kaiming_uniform_(nonlinearity="relu")``: half of the units are off, so the others weigh double.
+    """
+    return uniform(rng, (rows, columns), np.sqrt(6.0 / columns))
+
+
 def identity(rows: int, columns: int) -> Array:
     """Return ones on the diagonal and zeros elsewhere: a state that stays as it is (Le, Jaitly & Hinton 2015)."""
     return np.eye(rows, columns)
+
+
+DENSE: dict[str, Callable[[np.random.Generator, int, int], Array]] = {
+    "glorot": glorot_uniform,
+    "he": he_uniform,
+    "orthogonal": orthogonal,
+}
 
 
 # ---- of a recurrent layer ----
@@ -105,6 +120,12 @@ def _glorot(rng: np.random.Generator, name: str, shape: Shape, gates: Gates) -> 
     return gates.each(lambda rows, columns: glorot_uniform(rng, rows, columns), shape)
 
 
+def _he(rng: np.random.Generator, name: str, shape: Shape, gates: Gates) -> Array:
+    if name.startswith("bias"):
+        return _forget_bias(name, shape, gates)
+    return gates.each(lambda rows, columns: he_uniform(rng, rows, columns), shape)
+
+
 def _identity(rng: np.random.Generator, name: str, shape: Shape, gates: Gates) -> Array:
     if name.startswith("bias"):
         return np.zeros(shape)
@@ -125,6 +146,7 @@ def _keras(rng: np.random.Generator, name: str, shape: Shape, gates: Gates) -> A
 NAMED: dict[str, Callable[[np.random.Generator, str, Shape, Gates], Array]] = {
     "orthogonal": _orthogonal,
     "glorot": _glorot,
+    "he": _he,
     "identity": _identity,
     "pytorch": _pytorch,
     "keras": _keras,
@@ -143,7 +165,7 @@ class Chrono:
     ----------
     max_steps : int
         T_max, how many steps the longest dependency spans; at least 2.
-    base : {"orthogonal", "glorot", "identity", "pytorch", "keras"}
+    base : {"orthogonal", "glorot", "he", "identity", "pytorch", "keras"}
         For everything but these biases.
 
     Raises
@@ -235,6 +257,8 @@ def initial_parameters(
           et al. 2014), both for each gate by itself; biases 0, but 1 for the forget gate (Gers et al. 2000;
           Jozefowicz et al. 2015).
         - ``"glorot"``: the same, but Glorot uniform within the recurrence too.
+        - ``"he"``: He uniform (He et al. 2015, arXiv:1502.01852) from the input and within the recurrence, for ReLU;
+          biases as in ``"orthogonal"``.
         - ``"identity"``: the identity within the recurrence of each gate, N(0, 0.001²) from the input, biases 0: an
           IRNN, if the nonlinearity is ReLU (Le, Jaitly & Hinton 2015, arXiv:1504.00941).
         - ``"pytorch"``: all U(-1/√H, 1/√H), biases too, as in PyTorch.

@@ -35,6 +35,7 @@ from fastrnn.layers import (
     MaxOverTime,
     MeanOverTime,
     Model,
+    OneHot,
     Recurrent,
     ReLU,
     Repeat,
@@ -49,7 +50,7 @@ FORMAT = 1
 LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
     for kind in (
-        *(RNN, LSTM, GRU, Jordan, TDNN, Linear, Embedding, LayerNorm, Dropout),
+        *(RNN, LSTM, GRU, Jordan, TDNN, Linear, Embedding, OneHot, LayerNorm, Dropout),
         *(Tanh, Sigmoid, ReLU, Softmax, Last, MeanOverTime, MaxOverTime, Repeat),
     )
 }

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrnn._validation import checked_lengths, positive_int, shown
-from fastrnn.data.columns import Column, Rows, Whole, column, expect_finite
+from fastrnn.data.columns import Array, Column, Rows, Whole, column, expect_finite
 
 POOL = 50  # batches among which sequences of like length are looked for
 
@@ -107,7 +107,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         """Return what it holds."""
-        return f"Dataset({len(self)} samples, x {', '.join(part.description for part in self._x)})"
+        shapes = ", ".join(part.description for part in (*self._x, self._y))
+        return f"Dataset({len(self)} of {len(self._y)} samples: {shapes})"
 
     def subset(self, rows: NDArray[np.intp]) -> Self:
         """Return some of the samples, in this order; the arrays are shared."""
@@ -128,12 +129,20 @@ class Dataset:
         return Batch(x if self._several else x[0], self._y.take(index), given, weight)
 
     def expect_finite(self) -> None:
-        """Raise ValueError that names the sample if a number is not finite; memory-mapped arrays are not read."""
+        """Raise ValueError that names the sample if an input or a weight is not finite.
+
+        Memory-mapped arrays are not read. Targets are the loss's to check: some have NaN for what does not count.
+        """
         for part, lengths in zip(self._x, self._lengths, strict=True):
             expect_finite(part, lengths)
-        expect_finite(self._y, self._lengths[-1])
         if self._weight is not None:
             expect_finite(self._weight, self._lengths[-1])
+
+    def targets(self, *, ragged: bool) -> Iterator[tuple[Array, NDArray[np.int64] | None]]:
+        """Yield targets, some at a time, and their lengths if these matter."""
+        lengths = self._lengths[-1] if ragged else None
+        for start, block in self._y.blocks():
+            yield block, None if lengths is None else lengths[start : start + len(block)]
 
     def order(
         self, batch_size: int, rng: np.random.Generator | None = None, *, bucket: bool = False

@@ -42,11 +42,14 @@ class OverTime(Layer):
         array = as_real("x", x, self.dtype)
         axes = "(N, T, I) or (T, I)" if self.batch_first else "(T, N, I) or (T, I)"
         expect_features("x", array, self.input_size, (2, 3), axes)
-        unbatched = array.ndim == 2
-        array = self._with_batch(array)
+        return self._time_major(array, array.shape)
+
+    def _time_major(self, x: Array, shape: tuple[int, ...]) -> tuple[Array, bool]:
+        """Return (T, N, ·) of x with the axes that users pass, and whether it came without a batch axis."""
+        array = self._with_batch(x)
         if array.shape[0] == 0:
-            raise ValueError(f"x: expected at least one step, got T = 0 in shape {np.shape(x)}")
-        return np.ascontiguousarray(array), unbatched
+            raise ValueError(f"x: expected at least one step, got T = 0 in shape {shape}")
+        return np.ascontiguousarray(array), x.ndim == 2
 
     def _states(self, form: str, state: State, rows: int, unbatched: bool) -> list[Array]:
         """Return a copy of each of the states, zeros if none are given.

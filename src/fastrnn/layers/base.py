@@ -232,7 +232,7 @@ class Layer(ABC):
 def input_features(layer: Layer) -> int | None:
     """Return the number of input features that a layer insists on, or of ids that it knows, if any."""
     config = layer.config()
-    names = ("input_size", "in_features", "features", "num_embeddings")
+    names = ("input_size", "in_features", "features", "num_embeddings", "num_classes")
     return next((int(config[name]) for name in names if name in config), None)
 
 

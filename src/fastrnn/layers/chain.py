@@ -140,6 +140,14 @@ class Axes:
         """Whether what layer i gives is padded, and is to be packed again."""
         return packed is not None and self._mixes[i] and i < self._pool
 
+    def spread(self, y: Array, i: int, packed: Packed | None) -> Array:
+        """Return what layer i gives in the axes that users get, zero in the padding."""
+        if not self.timed[i + 1]:
+            return y
+        if packed is not None and y.ndim == 2:
+            y = packed.batch.unpack(y)
+        return y.swapaxes(0, 1) if y.ndim == 3 else y
+
     # ---- at one place of the chain: 0, the input, or -1, the last layer's output ----
 
     def _is_packed(self, place: int, packed: Packed | None) -> bool:

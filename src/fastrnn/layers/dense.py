@@ -16,9 +16,10 @@ from fastrnn._validation import (
     as_real,
     expect_features,
     expect_shape,
+    one_of,
     positive_int,
 )
-from fastrnn.initializers import glorot_uniform
+from fastrnn.initializers import DENSE
 from fastrnn.layers.base import Array, Gradients, Layer, Shapes, State, Tape, read_only
 from fastrnn.layers.stream import LayerStream
 
@@ -33,8 +34,11 @@ class Linear(Layer):
     bias : bool
         Whether there is a bias; it starts at 0.
     dtype : {"float32", "float64"}
+    init : {"glorot", "he", "orthogonal"}
+        How the weights are drawn: Glorot uniform (Glorot & Bengio 2010), He uniform for ReLU (He et al. 2015), or with
+        orthonormal rows or columns (Saxe et al. 2014). See `fastrnn.initializers`.
     seed : int or numpy.random.Generator, optional
-        Of the initial weights: Glorot uniform.
+        Of the initial weights.
 
     Notes
     -----
@@ -42,14 +46,22 @@ class Linear(Layer):
     """
 
     def __init__(
-        self, in_features: int, out_features: int, *, bias: bool = True, dtype: str = "float32", seed: Seed = None
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        bias: bool = True,
+        init: str = "glorot",
+        dtype: str = "float32",
+        seed: Seed = None,
     ) -> None:
         self.in_features = positive_int("in_features", in_features)
         self.out_features = positive_int("out_features", out_features)
         self.bias = a_bool("bias", bias)
         self.dtype: np.dtype[Any] = as_dtype(dtype)
         shape = self.out_features, self.in_features
-        weight = np.zeros(shape) if seed is BLANK else glorot_uniform(as_generator(seed), *shape)
+        draw = DENSE[one_of("init", init, tuple(DENSE))]
+        weight = np.zeros(shape) if seed is BLANK else draw(as_generator(seed), *shape)
         self._parameters = {"weight": weight.astype(self.dtype)}
         if self.bias:
             self._parameters["bias"] = np.zeros(self.out_features, self.dtype)

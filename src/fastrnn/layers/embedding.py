@@ -19,6 +19,7 @@ from fastrnn._validation import (
     shown,
 )
 from fastrnn.layers.base import Array, Gradients, Layer, Shapes, State, Tape, read_only
+from fastrnn.layers.lookup import MOST, Picked, those_used
 from fastrnn.layers.stream import LayerStream
 
 
@@ -34,6 +35,9 @@ class _EmbeddingStream:
 
 class Embedding(Layer):
     """A table of vectors: y = weight[x], of whole numbers of any shape; (...) → (..., E).
+
+    In a `Sequential`, an `RNN`, `LSTM` or `GRU` right behind it multiplies each vector that occurs once, not once for
+    each place where it does.
 
     Parameters
     ----------
@@ -53,6 +57,7 @@ class Embedding(Layer):
     """
 
     takes_ids = True
+    picks = True  # see lookup.py
 
     def __init__(
         self,
@@ -136,10 +141,27 @@ class Embedding(Layer):
         one_hot = csr_array(  # (V, S), one for each place in the row of its id
             (np.ones(flat.size, self.dtype), places, np.concatenate([[0], ends])), (self.num_embeddings, flat.size)
         )
-        grad = np.asarray(one_hot @ rows)
+        return self._gradients(np.asarray(one_hot @ rows))
+
+    def _gradients(self, grad: Array) -> Gradients:
+        """Return those of the weight (V, E), none of the padding."""
         if self.padding_idx is not None:
             grad[self.padding_idx] = 0
         return Gradients(None, None, {"weight": grad})
+
+    def pick(self, x: ArrayLike) -> tuple[Picked, Any] | None:
+        """Return what stands for the output, and which ids occur: see lookup.py."""
+        ids = as_ids("x", x, self.num_embeddings)
+        used, places = those_used(ids, self.num_embeddings)
+        if len(used) > MOST * ids.size:
+            return None
+        return Picked(self._parameters["weight"][used], places, self.embedding_dim), used
+
+    def backward_picked(self, saved: Any, grad_rows: Array | None) -> Gradients:
+        """Return the gradients, given which ids occur and the gradients of their vectors."""
+        grad = np.zeros((self.num_embeddings, self.embedding_dim), self.dtype)
+        grad[saved] = grad_rows
+        return self._gradients(grad)
 
     def stream(self, state: State = None, batch_size: int | None = None) -> LayerStream:  # noqa: ARG002
         """Return a runner with a snapshot of the table."""

@@ -276,12 +276,16 @@ class EncoderDecoder(Model):
         states = self.encode(source, lengths=lengths)
         return beam_search(self.decoder, states, start, stop, steps, beam, length_penalty)
 
-    def as_batch(self, x: Any) -> Array:
-        """Raise ValueError: samples of two sequences can't be cut out of one array."""
-        raise ValueError(
-            "x: an EncoderDecoder is trained on an iterable of batches ((source, inputs), target), without validation; "
-            f"got {shown(x)}"
-        )
+    def as_batch(self, x: Any) -> tuple[Array, Array]:  # type: ignore[override]
+        """Return samples (source, inputs) as arrays that can be cut along their first axes.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If x is no batch of what the model takes.
+        """
+        source, inputs, _, _ = _parts(x, None)
+        return self.encoder.as_batch(source), self.decoder.as_batch(inputs)
 
     # ---- description, files ----
 

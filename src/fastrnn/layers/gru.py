@@ -28,6 +28,7 @@ class GRU(Recurrent):
     """
 
     _update_gate = 1
+    takes_picked = True  # see lookup.py
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ class LSTM(Recurrent):
 
     _state_names = ("h", "c")
     _forget_gate = 1
+    takes_picked = True  # see lookup.py
 
     @classmethod
     def _cell_of(cls, config: Mapping[str, Any]) -> str:  # noqa: ARG003

@@ -5,7 +5,7 @@ H hidden units, L layers, D directions.
 """
 
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,6 +14,7 @@ from fastrnn import _streams
 from fastrnn._validation import Seed, as_generator, positive_float, shown
 from fastrnn.layers.base import Array, Gradients, State, Tape, read_only
 from fastrnn.layers.building import Built
+from fastrnn.layers.lookup import Picked
 from fastrnn.layers.ragged import Dense
 from fastrnn.layers.stack import Direction, LayerTape, Watch
 from fastrnn.layers.stream import KernelStream, LayerStream
@@ -53,7 +54,7 @@ class Recurrent(Built):
     zoneout : float, or two for h and c
         Probability with which an element of the state keeps its old value at a step (Krueger et al. 2017): drawn in
         training, by its expected value otherwise. One number for an LSTM is that of both.
-    init : {"orthogonal", "glorot", "identity", "pytorch", "keras"}, Chrono, or callable
+    init : {"orthogonal", "glorot", "he", "identity", "pytorch", "keras"}, Chrono, or callable
         How the parameters are drawn: see `fastrnn.initializers`.
     dtype : {"float32", "float64"}
         Of parameters and output; input is cast to it.
@@ -100,7 +101,7 @@ class Recurrent(Built):
         sequence, unbatched = self._sequence(x)
         batch = self._batch(sequence, lengths, unbatched)
         states = self._states("{}_0", state, batch.rows, unbatched)
-        rows, final, _ = self._stack.forward(self._weights(), batch, batch.pack(sequence), states)
+        rows, final, _ = self._stack.forward(self._weights(), batch, self._rows(batch, sequence, x), states)
         return self._output(batch.unpack(rows), unbatched), self._state(final, unbatched)
 
     def record(
@@ -141,14 +142,22 @@ class Recurrent(Built):
         states = self._states("{}_0", state, batch.rows, unbatched)
         rng = as_generator(seed) if self.random else None
         spare = [] if reuse is None else self._recycle(reuse).layers  # last: what is refused must not end it
-        rows = batch.pack(sequence, spare[0].x if spare else None)
-        if np.may_share_memory(rows, x):  # the tape owns what it needs
-            rows = rows.copy()
-        rows, final, tapes = self._stack.forward(
-            self._weights(), batch, rows, states, record=True, rng=rng, spare=spare
-        )
+        own = self._rows(batch, sequence, x, spare[0].x if spare else None)
+        if not isinstance(own, Picked) and np.may_share_memory(own, x):  # the tape owns what it needs
+            own = own.copy()
+        rows, final, tapes = self._stack.forward(self._weights(), batch, own, states, record=True, rng=rng, spare=spare)
         output = read_only(self._output(batch.unpack(rows), unbatched))
         return output, self._state(final, unbatched), self._tape(_Recorded(tapes, batch, unbatched))
+
+    def _sequence(self, x: Any) -> tuple[Array, bool]:
+        """Return x as (T, N, I), or which rows are picked as (T, N, 1), and whether it came without a batch axis."""
+        return self._time_major(x.ids[..., None], x.shape) if isinstance(x, Picked) else super()._sequence(x)
+
+    def _rows(self, batch: Dense, sequence: Array, x: Any, spare: Array | Picked | None = None) -> Array | Picked:
+        """Return a sequence as rows (S, I), in ``spare`` if it fits; (S,) that are picked if x is."""
+        if isinstance(x, Picked):
+            return x._replace(ids=batch.pack(sequence)[:, 0])
+        return batch.pack(sequence, None if isinstance(spare, Picked) else spare)
 
     def backward(
         self,
@@ -198,11 +207,15 @@ class Recurrent(Built):
         pairs = zip(chain.from_iterable(self._names), chain.from_iterable(grads), strict=True)
         named = {name: grad for name, grad in pairs if grad is not None}
         return Gradients(
-            self._output(batch.unpack(dx), unbatched),
+            self._grad_x(batch, layers[0].x, dx, unbatched),
             self._state(grad_states, unbatched),
             {name: named[name] for name in self._parameters},
             self._norms(batch, watch, unbatched) if watch is not None and norms else None,
         )
+
+    def _grad_x(self, batch: Dense, x: Array | Picked, dx: Any, unbatched: bool) -> Any:
+        """Return dE/dx, given that of its rows (S, I), or of the table (R, I), with the axes that x came with."""
+        return x._replace(rows=dx) if isinstance(x, Picked) else self._output(batch.unpack(dx), unbatched)
 
     def _watch(self, clip_state: float | tuple[float | None, ...] | None, S: int | None) -> Watch:
         """Return what the kernels are to do with the gradient that flows back; S rows of norms, None: not wanted."""

@@ -26,6 +26,8 @@ class RNN(Recurrent):
         ``dtype`` and ``seed``: see `Recurrent`. The biases start at 0.
     """
 
+    takes_picked = True  # see lookup.py
+
     def __init__(
         self,
         input_size: int,

@@ -14,6 +14,7 @@ from fastrnn.layers.axes import OverTime
 from fastrnn.layers.base import Array, Gradients, Layer, State, Tape, read_only
 from fastrnn.layers.chain import Axes, Packed, common_dtype, is_list, rectangular, sizes_of
 from fastrnn.layers.generation import generate
+from fastrnn.layers.lookup import Picked, at_work, with_rows_of
 from fastrnn.layers.model import Model
 from fastrnn.layers.recurrent import Recurrent
 from fastrnn.layers.stream import ModelStream
@@ -62,6 +63,11 @@ class Sequential(Model):
         self._axes = Axes(layers, self.sizes[0])
         self.timed = self._axes.timed
         self.recurrent = any(self.timed)
+
+    @property
+    def _at_work(self) -> Sequence[Layer]:
+        """What runs for each of the layers: see `at_work`. `trace` and streams take the layers themselves."""
+        return at_work(self.layers)
 
     # ---- the protocol ----
 
@@ -136,7 +142,7 @@ class Sequential(Model):
         tapes: list[Tape] = []
 
         def step(i: int, x: Array, start: State, options: dict[str, Any]) -> tuple[Array, State]:
-            layer = self.layers[i]
+            layer = self._at_work[i]
             if layer.random:
                 options["seed"] = rng
             if layer.recycles:
@@ -154,7 +160,7 @@ class Sequential(Model):
         return as_ids(name, x) if self.takes_ids else as_real(name, x, self.dtype)
 
     def _forward_step(self, i: int, x: Array, start: State, options: dict[str, Any]) -> tuple[Array, State]:
-        return self.layers[i].forward(x, start, **options)
+        return self._at_work[i].forward(x, start, **options)
 
     def _run(self, x: Array, packed: Packed | None, state: State, step: Step) -> tuple[Array, tuple[State, ...]]:
         """Take x through the layers, packed rows padded for those that mix over time."""
@@ -162,7 +168,7 @@ class Sequential(Model):
         for i, start in enumerate(self._states(state)):
             options: dict[str, Any] = {}
             if packed is not None and self._axes.takes_padded(i, packed):
-                x, options["lengths"] = packed.batch.unpack(x), packed.batch.lengths
+                x, options["lengths"] = with_rows_of(packed.batch.unpack, x), packed.batch.lengths
             x, end = step(i, x, start, options)
             if packed is not None and self._axes.gives_padded(i, packed):
                 x = packed.batch.pack(x)
@@ -210,9 +216,9 @@ class Sequential(Model):
             options = watching if isinstance(self.layers[i], Recurrent) else {}
             if self._axes.gives_padded(i, packed):
                 dx = packed.batch.unpack(dx)
-            gradients = self.layers[i].backward(tapes[i], dx, grad_states[i], **options)  # type: ignore[arg-type]
+            gradients = self._at_work[i].backward(tapes[i], dx, grad_states[i], **options)  # type: ignore[arg-type]
             dx, grad_states[i] = gradients.x, gradients.state
-            if self._axes.takes_padded(i, packed):
+            if self._axes.takes_padded(i, packed) and not isinstance(dx, Picked):
                 dx = packed.batch.pack(dx)
             grads |= self.named(str(i), gradients.parameters)
             if flow is not None and gradients.state_norms is not None:
@@ -242,6 +248,30 @@ class Sequential(Model):
                 traced = layer.trace(x, start, **options)
                 found.update({f"{i}.{name}": _samples_first(array, 4) for name, array in traced.items()})
             return layer.forward(x, start, **options)
+
+        array, packed = self._axes.enter(self._cast(x), lengths)
+        self._run(array, packed, state, step)
+        return found
+
+    def outputs(self, x: ArrayLike, state: State = None, *, lengths: ArrayLike | None = None) -> list[Array]:
+        """Return every layer's output, as a call computes them.
+
+        Parameters
+        ----------
+        x, state, lengths
+            As for `forward`.
+
+        Returns
+        -------
+        list of ndarray
+            Samples first: (N, T, F), or (N, F) where there is no time; zero beyond a sequence's length.
+        """
+        found: list[Array] = []
+
+        def step(i: int, x: Array, start: State, options: dict[str, Any]) -> tuple[Array, State]:
+            y, end = self.layers[i].forward(x, start, **options)
+            found.append(self._axes.spread(y, i, packed))
+            return y, end
 
         array, packed = self._axes.enter(self._cast(x), lengths)
         self._run(array, packed, state, step)
@@ -341,7 +371,7 @@ class Sequential(Model):
         """
         array = self._axes.check(self._cast(x))
         if self.recurrent and array.ndim + self.takes_ids < 2 + self.timed[0]:
-            raise ValueError(f"x: expected samples first, got one sample {array.shape}")
+            raise ValueError(f"x: expected samples first, got samples of shape {array.shape[1:]}")
         return as_ids("x", array, self.sizes[0]) if self.takes_ids else array
 
     def config(self) -> dict[str, Any]:

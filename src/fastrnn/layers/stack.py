@@ -13,6 +13,7 @@ from fastrnn import _elementwise, _kernels
 from fastrnn._kernels import Zoneout
 from fastrnn._memory import empty
 from fastrnn.layers.base import Array
+from fastrnn.layers.lookup import Picked
 from fastrnn.layers.ragged import Dense
 
 Arrays = tuple[Array | None, Array | None, Array | None, Array | None]  # h, c, saved, fed
@@ -46,7 +47,7 @@ class Direction(NamedTuple):
 class LayerTape(NamedTuple):
     """One layer, recorded."""
 
-    x: Array  # (S, I), after dropout
+    x: Array | Picked  # (S, I), after dropout; rows of a table are only picked by the first layer of a stack
     seed: int | None  # of that dropout
     directions: tuple[Direction, ...]
     output: Array  # (S, D·H)
@@ -79,7 +80,7 @@ class Stack:
         self,
         weights: Sequence[Weights],
         batch: Dense,
-        x: Array,
+        x: Array | Picked,
         states: States,
         *,
         record: bool = False,
@@ -92,7 +93,7 @@ class Stack:
         ----------
         weights : sequence of L·D
         batch : Dense
-        x : (S, I)
+        x : (S, I), or rows (S,) of a table
         states : list of (L·D, N, H)
         record : bool
             Whether to return tapes.
@@ -113,7 +114,7 @@ class Stack:
         final = [np.empty_like(part) for part in states]
         for k in range(self.L):
             x, seed = self._drop(x, rng) if k and rng is not None else (x, None)
-            output, arrays = self._room(batch, len(x), x.dtype, spare[k] if spare else None)
+            output, arrays = self._room(batch, states[0].dtype, spare[k] if spare else None)
             ran = []
             for d in range(self.D):
                 i = k * self.D + d
@@ -127,22 +128,22 @@ class Stack:
             if record:
                 tapes.append(LayerTape(x, seed, tuple(ran), y))
             x = y
-        return x, final, tapes
+        return y, final, tapes
 
-    def _drop(self, x: Array, rng: np.random.Generator) -> tuple[Array, int | None]:
+    def _drop(self, x: Array | Picked, rng: np.random.Generator) -> tuple[Array | Picked, int | None]:
         """Return what one layer hands to the next, and the seed of what was dropped."""
-        if not self.rates.dropout:
+        if not self.rates.dropout or isinstance(x, Picked):
             return x, None
         out, seed = empty(x.shape, x.dtype), draw_seed(rng)
         _elementwise.drop(x, out, self.rates.dropout, seed)
         return out, seed
 
-    def _room(self, batch: Dense, S: int, dtype: Any, old: LayerTape | None) -> tuple[Array | None, list[Arrays]]:
+    def _room(self, batch: Dense, dtype: Any, old: LayerTape | None) -> tuple[Array | None, list[Arrays]]:
         """Return an array for the output (S, 2H) of two directions, and for each direction its h, c, saved, fed."""
         arrays: list[Arrays] = [one[:4] for one in old.directions] if old else [(None, None, None, None)] * self.D
         if self.D == 1:
             return None, arrays
-        N, H = batch.rows, self.H
+        S, N, H = batch.size, batch.rows, self.H
         extra = 0 if batch.counts is not None else N  # rows of all steps equal: both directions' outputs fall together
         wide = None if old is None else old.output.base
         if wide is None or wide.shape != (N + S + extra, 2 * H) or wide.dtype != dtype:
@@ -156,7 +157,7 @@ class Stack:
         self,
         weights: Weights,
         batch: Dense,
-        x: Array,
+        x: Array | Picked,
         start: States,
         reverse: bool,
         arrays: Arrays,
@@ -167,11 +168,12 @@ class Stack:
         h_0, c_0 = start[0], start[1] if len(start) == 2 else None
         keep, zoneout = (None, self.expected) if rng is None else self._chance(h_0, rng)
         if batch.rows == 0:
-            saved = np.empty((0, self.info.saves, self.H), x.dtype) if self.info.saves and record else None
+            saved = np.empty((0, self.info.saves, self.H), h_0.dtype) if self.info.saves and record else None
             return Direction(h_0, c_0, saved, None, keep, zoneout)
-        ran = _kernels.FORWARD[x.dtype](
-            self.cell, x, h_0, c_0, *weights, record=record, counts=batch.counts, reverse=reverse, keep=keep,
-            zoneout=zoneout, reuse=arrays,
+        rows, x_row = _rows(x)
+        ran = _kernels.FORWARD[h_0.dtype](
+            self.cell, rows, h_0, c_0, *weights, record=record, x_row=x_row, counts=batch.counts, reverse=reverse,
+            keep=keep, zoneout=zoneout, reuse=arrays,
         )  # fmt: skip
         return Direction(*ran, keep, zoneout)
 
@@ -200,7 +202,7 @@ class Stack:
         dy: Array,
         grad_states: States,
         watch: Watch | None = None,
-    ) -> tuple[Array, list[list[Array | None]]]:
+    ) -> tuple[Array | None, list[list[Array | None]]]:
         """Backpropagate through all layers.
 
         Parameters
@@ -216,11 +218,12 @@ class Stack:
 
         Returns
         -------
-        dx : (S, I)
+        dx : (S, I), or of a table (R, I); None where that is one-hot
         gradients : list of L·D lists
             Of the parameters, in the order of ``weights``.
         """
         grads: list[list[Array | None]] = [[] for _ in weights]
+        dx: Array | None = None
         for k in reversed(range(self.L)):
             tape, dx = tapes[k], None
             for d in range(self.D):
@@ -230,11 +233,12 @@ class Stack:
                 dx, begin, grads[i] = self._backward(weights[i], batch, tape, d, part, end, dx, watch, i)
                 for state, grad in zip(grad_states, begin, strict=False):
                     state[i] = batch.unsort(grad)
-            assert dx is not None
-            if tape.seed is not None:
-                _elementwise.drop(dx, dx, self.rates.dropout, tape.seed)
-            dy = dx
-        return dy, grads
+            if k:
+                assert dx is not None  # only what the first layer takes may be one-hot
+                if tape.seed is not None:
+                    _elementwise.drop(dx, dx, self.rates.dropout, tape.seed)
+                dy = dx
+        return dx, grads
 
     def _backward(
         self,
@@ -247,19 +251,25 @@ class Stack:
         add_to: Array | None,
         watch: Watch | None,
         i: int,
-    ) -> tuple[Array, States, list[Array | None]]:
+    ) -> tuple[Array | None, States, list[Array | None]]:
         """Return dE/dx, dE/d(initial states) and dE/d(parameters) of one direction of one layer."""
         dh_n, dc_n = end[0], end[1] if len(end) == 2 else None
+        rows, x_row = _rows(tape.x)
         if batch.rows == 0:
             none = [None if array is None else np.zeros_like(array) for array in weights]
-            return np.zeros_like(tape.x), end, none
+            return None if rows is None else np.zeros_like(rows), end, none
         one = tape.directions[d]
         watching = {} if watch is None else {"bounds": watch.bounds, "norms": watch.norms_of(i)}
         dx, dh_0, dc_0, *dw = _kernels.BACKWARD[dy.dtype](
-            self.cell, tape.x, *one[:4], *weights[:2], weights[2] is not None, dy, dh_n, dc_n, counts=batch.counts,
-            reverse=d == 1, keep=one.keep, zoneout=one.zoneout, add_to=add_to, **watching,
+            self.cell, rows, *one[:4], *weights[:2], weights[2] is not None, dy, dh_n, dc_n, x_row=x_row,
+            counts=batch.counts, reverse=d == 1, keep=one.keep, zoneout=one.zoneout, add_to=add_to, **watching,
         )  # fmt: skip
         return dx, [dh_0] if dc_0 is None else [dh_0, dc_0], dw
+
+
+def _rows(x: Array | Picked) -> tuple[Array | None, Array | None]:
+    """Return x and x_row as the kernels take them."""
+    return (x.rows, x.ids) if isinstance(x, Picked) else (x, None)
 
 
 def draw_seed(rng: np.random.Generator) -> int:

@@ -1,7 +1,6 @@
-"""The table that `Sequential.summary` prints."""
+"""The table that `Sequential.summary` prints, and what other tables of layers need."""
 
 from collections.abc import Sequence
-from itertools import chain
 
 from fastrnn.layers.base import Layer
 
@@ -21,15 +20,23 @@ def summary(layers: Sequence[Layer], sizes: Sequence[int], timed: Sequence[bool]
         counts = sum(a.size for a in layer.parameters().values()), layer.multiplications()
         totals = [total + count for total, count in zip(totals, counts, strict=True)]
         shape = f"(N, T, {size})" if time else f"(N, {size})"
-        rows.append((f"{i} {_short(layer)}", shape, *(f"{c:,}" for c in counts)))
+        rows.append((f"{i} {short_name(layer)}", shape, *(f"{c:,}" for c in counts)))
     rows.append(("total", "", *(f"{total:,}" for total in totals)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["{:{}}  {:{}}  {:>{}}  {:>{}}".format(*chain(*zip(row, widths, strict=True))) for row in rows]
+    lines = aligned(rows, left=2)
     rule = "-" * len(lines[0])
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
 
-def _short(layer: Layer) -> str:
+def aligned(rows: Sequence[Sequence[str]], *, left: int) -> list[str]:
+    """Return the rows of a table as lines of one width, so many columns flush left and the others flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    marks = "<" * left + ">" * (len(widths) - left)
+    return [
+        "  ".join(f"{cell:{mark}{width}}" for cell, mark, width in zip(row, marks, widths, strict=True)) for row in rows
+    ]
+
+
+def short_name(layer: Layer) -> str:
     """Return the layer's type and the arguments that change its shape."""
     hide = {"dtype", "bias", "batch_first"}
     arguments = ", ".join(f"{value}" for name, value in layer.config().items() if name not in hide)

@@ -78,6 +78,7 @@ class Scored(BoundMetric):
             d = d.argmax(axis=1)
         counted = self.counts(d)
         kept = counted if d.ndim == 1 else counted.all(axis=1)
+        # What is picked by truth values is a copy: the caller may use its buffers again.
         self._true.append(_flat(self._as_true(d[kept])))
         self._predicted.append(_flat(self._as_predicted(y[kept])))
         self._weights.append(w[kept])
@@ -91,11 +92,11 @@ class Scored(BoundMetric):
         return float(self.function(np.concatenate(self._true), np.concatenate(self._predicted), **options))
 
     def _as_true(self, target: Array) -> Array:
-        return (target > 0.5).astype(np.intp) if self.link == "sigmoid" else target.copy()
+        return (target > 0.5).astype(np.intp) if self.link == "sigmoid" else target
 
     def _as_predicted(self, y: Array) -> Array:
         if self.needs == "prediction" or self.link is None:
-            return y.copy()
+            return y
         if self.needs == "class":
             return y.argmax(axis=1) if self.link == "softmax" else (y > 0).astype(np.intp)
         p = np.asarray(LINKS[self.link](y), y.dtype)

@@ -83,18 +83,17 @@ class FusedOptimizer(ABC):
         """
         table = self._table
         if table is None or not table.holds(parameters):
-            table = self._make_table(parameters)
+            table = self._table = self._make_table(parameters)
         if self._memories is None or self._memories.kinds != self._kinds():
             raise ValueError(f"{self!r}: what it remembers was set by other arguments; build a new optimizer")
         table.step(gradients, self._rule, **self._numbers(self._step + 1))
-        self._table = table
         self._step += 1
 
     def _make_table(self, parameters: Mapping[str, Array]) -> Table:
         """Return the table of parameters that have not been seen, or not as these arrays."""
         _expect_parameters(parameters)
         layout = layout_of(parameters)
-        if self._memories is None or not any(self._memories.kinds):
+        if self._memories is None or self._step == 0 or not any(self._memories.kinds):
             self._memories = Memories(self._kinds(), layout)
         elif self._memories.layout != layout:
             raise ValueError(f"parameters: expected those of the steps before, {_difference(self._memories, layout)}")
@@ -116,7 +115,8 @@ class FusedOptimizer(ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """Return how far the optimiser is: ``step``, and copies of what it remembers, as ``m.<name>`` and so on."""
-        return {"step": self._step} | ({} if self._memories is None else self._memories.state_dict())
+        remembered = {} if self._memories is None or self._step == 0 else self._memories.state_dict()
+        return {"step": self._step} | remembered
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from where another optimiser of the same kind was.
@@ -130,11 +130,10 @@ class FusedOptimizer(ABC):
         saved: Any = state.get("step")
         step = natural("step", saved)
         arrays = {key: np.asarray(value) for key, value in state.items() if key != "step"}
-        if step == 0 and not arrays:
-            self._memories = None
-        else:
-            layout = self._memories.layout if self._memories is not None else None
-            self._memories = memories_from(self._kinds(), arrays, layout)
+        if step == 0 and arrays:
+            raise ValueError(f"state: expected step alone before the first one, got {sorted(arrays)}")
+        layout = self._memories.layout if self._memories is not None else None
+        self._memories = memories_from(self._kinds(), arrays, layout) if step else None
         self._step = step
         self._table = None
 

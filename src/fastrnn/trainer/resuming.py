@@ -1,0 +1,147 @@
+"""What of a training goes into a checkpoint, and whether a checkpoint is of this training."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastrnn._validation import positive_float, positive_int, shown
+from fastrnn.trainer.callbacks import Callback
+from fastrnn.trainer.checkpoint import Checkpoint, CheckpointError
+from fastrnn.trainer.history import History
+from fastrnn.trainer.sources import Source
+
+if TYPE_CHECKING:
+    from fastrnn.trainer.trainer import Trainer
+
+Tree = dict[str, Any]
+
+
+def settings_of(trainer: "Trainer", source: Source, callbacks: Sequence[Callback], *, stateful: bool) -> dict[str, Any]:
+    """Return what has to be the same when training goes on."""
+    parameters = trainer.model.parameters()
+    config = {name: value for name, value in trainer.model.config().items() if name != "teacher_forcing"}
+    return {
+        "model": _description(type(trainer.model).__name__, config),
+        "parameters": ", ".join(f"{name} {array.shape} {array.dtype}" for name, array in parameters.items()),
+        "loss": _name(trainer.loss),
+        "optimizer": _description(type(trainer.optimizer).__name__, _hyperparameters(trainer.optimizer)),
+        "limits": str(trainer.limits),
+        "tbptt": str(trainer.tbptt),
+        "accumulate": trainer.accumulate,
+        "schedule": _name(trainer.schedule),
+        "metrics": ", ".join(metric.name for metric in trainer.metrics),
+        "callbacks": ", ".join(type(callback).__name__ for callback in callbacks),
+        "stateful": stateful,
+        **source.describe(),
+    }
+
+
+def _description(name: str, config: Mapping[str, Any]) -> str:
+    return f"{name} {json.dumps(config, default=str, sort_keys=True)}"
+
+
+def _hyperparameters(optimizer: Any) -> dict[str, Any]:
+    """Return the settings of an optimiser; a schedule changes its learning rate, so that is not one of them."""
+    found: dict[str, Any] = optimizer.settings() if hasattr(optimizer, "settings") else {}
+    return {name: value for name, value in found.items() if name != "learning_rate"}
+
+
+def _name(part: Any) -> str:
+    """Return the call that builds a part, or its type where that would hold an address."""
+    text = repr(part)
+    return type(part).__qualname__ if " at 0x" in text else text
+
+
+def expect_keepable(optimizer: Any) -> None:
+    """Raise TypeError unless an optimiser can be written down."""
+    if not (hasattr(optimizer, "state_dict") and hasattr(optimizer, "load_state_dict")):
+        raise TypeError(f"checkpoint: {type(optimizer).__name__} has no state_dict and load_state_dict to be kept by")
+
+
+@contextmanager
+def damage(checkpoint: Checkpoint | None) -> Iterator[None]:
+    """Raise `CheckpointError` where what a checkpoint holds is refused."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        path = "" if checkpoint is None else checkpoint.path
+        raise CheckpointError(f"{path}: a damaged checkpoint ({str(error)[:200]})") from error
+
+
+def expect_same(checkpoint: Checkpoint | None, tree: Any, settings: Mapping[str, Any]) -> None:
+    """Raise unless a checkpoint is of a training with these settings.
+
+    Raises
+    ------
+    CheckpointError
+        It names what differs.
+    """
+    path = checkpoint.path if checkpoint is not None else ""
+    parts = {"settings", "trainer", "rng", "position", "state", "history", "callbacks", "ended"}
+    if not isinstance(tree, dict) or tree.keys() != parts or not isinstance(tree["settings"], dict):
+        raise CheckpointError(f"{path}: not a checkpoint of a training")
+    then = tree["settings"]
+    for name in [*settings, *then]:
+        if type(settings.get(name)) is not type(then.get(name)) or settings.get(name) != then.get(name):
+            raise CheckpointError(
+                f"{path}: a checkpoint of another training: {name} was {shown(then.get(name))}, "
+                f"and is {shown(settings.get(name))} now"
+            )
+
+
+def trainer_tree(trainer: "Trainer") -> Tree:
+    """Return parameters and what else the trainer has gathered."""
+    schedule: Any = trainer.schedule
+    optimizer: Any = trainer.optimizer  # expect_keepable has seen that it can
+    return {
+        "parameters": trainer.model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "learning_rate": trainer.optimizer.learning_rate,
+        "schedule": schedule.state_dict() if hasattr(schedule, "state_dict") else None,
+        "updates": trainer.updates,
+        "epochs": trainer.epochs,
+    }
+
+
+def load_trainer(trainer: "Trainer", tree: Tree) -> None:
+    """Undo `trainer_tree`."""
+    counts = count("updates", tree["updates"]), count("epochs", tree["epochs"])
+    rate = positive_float("learning_rate", tree["learning_rate"])
+    optimizer: Any = trainer.optimizer
+    optimizer.load_state_dict(tree["optimizer"])
+    if tree["schedule"] is not None:
+        trainer.schedule.load_state_dict(tree["schedule"])  # type: ignore[union-attr]
+    trainer.model.load_state_dict(tree["parameters"])
+    (trainer.updates, trainer.epochs), trainer.optimizer.learning_rate = counts, rate
+
+
+def count(name: str, value: Any) -> int:
+    """Return a number of things done; raise if it is none."""
+    return positive_int(name, value + 1) - 1
+
+
+def history_tree(history: History) -> Tree:
+    """Return a history with its lists as arrays."""
+    return {name: _arrays(value) for name, value in vars(history).items() if name != "stopped"}
+
+
+def history_of(tree: Tree) -> History:
+    """Undo `history_tree`."""
+    return History(**{name: _lists(value) for name, value in tree.items()})
+
+
+def _arrays(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _arrays(part) for name, part in value.items()}
+    return np.array(value, np.float64)
+
+
+def _lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _lists(part) for name, part in value.items()}
+    if value.ndim != 1 or value.dtype != np.float64:
+        raise ValueError(f"history: expected numbers, got {value.dtype} {value.shape}")
+    return value.tolist()
