@@ -61,7 +61,11 @@ CHUNKS, UPDATES, LEARNER, FITTING, RESUMING, CALLBACKS, CHECKPOINT, MEASURING, R
         *("checks", "sources"),
     )
 )
-DATASET, COLUMNS, INTERRUPT = "src/fastrnn/data/dataset.py", "src/fastrnn/data/columns.py", "src/fastrnn/trainer/interrupt.py"
+DATASET, COLUMNS, INTERRUPT = (
+    "src/fastrnn/data/dataset.py",
+    "src/fastrnn/data/columns.py",
+    "src/fastrnn/trainer/interrupt.py",
+)
 CHAIN, SEQUENTIAL, MODEL, TDNN, POOLING, DROPOUT, EMBEDDING, NORM = (
     f"src/fastrnn/layers/{name}.py"
     for name in ("chain", "sequential", "model", "tdnn", "pooling", "dropout", "embedding", "norm")
