@@ -97,6 +97,7 @@ def extensions() -> list[Extension]:
         Extension("fastrnn._clipping", ["src/fastrnn/_clipping.pyx"], **common),
         Extension("fastrnn._optimizers", ["src/fastrnn/_optimizers.pyx"], **common),
         Extension("fastrnn._streams", ["src/fastrnn/_streams.pyx"], **common),
+        Extension("fastrnn._dense", ["src/fastrnn/_dense.pyx"], **common),
         Extension("fastrnn._jordan", ["src/fastrnn/_jordan.pyx"], **common),
         Extension("fastrnn._sampling", ["src/fastrnn/_sampling.pyx"], **common),
     ]

@@ -198,6 +198,36 @@ typedef struct {
     void *workspace;         /* jordan_backward_workspace(problem, rows) reals, aligned to 64 bytes, out */
 } fr_jordan_backward_args;
 
+/* ---- Linear (linear.h): a dense layer of S rows, I inputs, O outputs ---- */
+
+typedef struct {
+    int threads, eager;
+    int64_t rows, inputs, outputs; /* S, I, O, each >= 1 */
+} fr_linear_problem;
+
+typedef struct {
+    const void *weight; /* [O, I] in */
+    const void *bias;   /* [O] in, or NULL: no bias */
+} fr_linear_weights;
+
+typedef struct {
+    const void *x; /* [S, I] in */
+    void *y;       /* [S, O] out */
+    /* linear_packed_size(problem) reals that linear_pack() wrote for any S, in; the weights are not read then. NULL:
+     * not packed yet */
+    const void *packed;
+    void *workspace; /* linear_forward_workspace(problem) reals, aligned to 64 bytes, out; unused if packed */
+} fr_linear_forward_args;
+
+typedef struct {
+    const void *x;      /* [S, I] in */
+    const void *grad_y; /* [S, O] in */
+    void *grad_x;       /* [S, I] out */
+    void *grad_weight;  /* [O, I] out */
+    void *grad_bias;    /* [O] out; NULL: no bias */
+    void *workspace;    /* linear_backward_workspace(problem) reals, aligned to 64 bytes, out */
+} fr_linear_backward_args;
+
 /* ---- optimisers (optimizers.h) and clipping (clipping.h): some arrays, gone through as if they were one ---- */
 
 typedef struct {
@@ -251,6 +281,12 @@ typedef struct {
     void (*jordan_forward)(const fr_jordan_problem *, const fr_jordan_forward_args *);
     int64_t (*jordan_backward_workspace)(const fr_jordan_problem *, const fr_rows *);
     void (*jordan_backward)(const fr_jordan_problem *, const fr_jordan_weights *, const fr_jordan_backward_args *);
+    int64_t (*linear_packed_size)(const fr_linear_problem *);
+    void (*linear_pack)(const fr_linear_problem *, const fr_linear_weights *, void *packed);
+    int64_t (*linear_forward_workspace)(const fr_linear_problem *);
+    void (*linear_forward)(const fr_linear_problem *, const fr_linear_weights *, const fr_linear_forward_args *);
+    int64_t (*linear_backward_workspace)(const fr_linear_problem *);
+    void (*linear_backward)(const fr_linear_problem *, const fr_linear_weights *, const fr_linear_backward_args *);
     /* One step of an optimiser. No two of the arrays may overlap. */
     void (*update)(const fr_update_args *);
     /* The Euclidean norm of all elements; the workspace has norm_workspace doubles, out. */

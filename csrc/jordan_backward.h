@@ -59,18 +59,6 @@ typedef struct {
     int64_t first_row, end_row; /* this worker's, within a step */
 } jordan_back;
 
-INLINE backward_run part_run(const fr_problem *part, int64_t dz, real *space, int64_t ring, int worker, int workers) {
-    return (backward_run){.p = part,
-                          .cell = cell_of(part),
-                          .at = {.dz = dz},
-                          .space = space,
-                          .blocks = blocks_of(part->hidden),
-                          .ring = ring,
-                          .worker = worker,
-                          .workers = workers,
-                          .first_sums = 1};
-}
-
 static void jordan_back_begin(jordan_back *f, int worker, int workers) {
     const fr_jordan_problem *p = f->p;
     const fr_rows *rows = &f->args->rows;

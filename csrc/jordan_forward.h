@@ -25,14 +25,6 @@ INLINE jordan_parts jordan_packed(const fr_jordan_problem *p) {
 
 static int64_t jordan_packed_size(const fr_jordan_problem *p) { return jordan_packed(p).size; }
 
-static void pack_matrix(const fr_problem *part, const real *w, int64_t K, real *to) {
-    const cut panels = forward_panels(part);
-    for (int64_t i = 0; i < panels.n; i++) {
-        const panel q = panel_at(panels, i);
-        pack_window(part, one_window(), q, w, K, to + q.block * LANES * K);
-    }
-}
-
 /* The sum of one or two biases, or zeros where there is none */
 static void pack_biases(const fr_problem *part, const real *first, const real *second, real *to) {
     memset(to, 0, (size_t)(blocks_of(part->hidden) * LANES) * sizeof(real));
@@ -44,10 +36,10 @@ static void jordan_pack(const fr_jordan_problem *p, const fr_jordan_weights *w, 
     const jordan_parts at = jordan_packed(p);
     real *to = packed;
     pack_biases(&hidden, w->b_ih, w->b_hh, to);
-    pack_matrix(&hidden, w->w_ih, p->inputs, to + at.x);
-    pack_matrix(&hidden, w->w_hh, p->outputs, to + at.fed);
+    pack_matrix(&hidden, 0, forward_panels(&hidden).n, w->w_ih, p->inputs, to + at.x);
+    pack_matrix(&hidden, 0, forward_panels(&hidden).n, w->w_hh, p->outputs, to + at.fed);
     pack_biases(&output, w->b_ho, NULL, to + at.bias_o);
-    pack_matrix(&output, w->w_ho, p->hidden, to + at.h);
+    pack_matrix(&output, 0, forward_panels(&output).n, w->w_ho, p->hidden, to + at.h);
 }
 
 /* ---- workspace: [z of a hoisted chunk][h of a step] ---- */
@@ -59,51 +51,6 @@ static int64_t jordan_z_size(const fr_jordan_problem *p, int64_t steps) {
 
 static int64_t jordan_forward_workspace(const fr_jordan_problem *p, const fr_rows *rows) {
     return jordan_z_size(p, rows->steps) + p->rows * p->hidden;
-}
-
-/* ---- one part ---- */
-
-/* y = function(b + Σ W a) over up to two sources a, in this order: one chain of multiply-adds an element */
-typedef struct {
-    fr_activation function;
-    cut panels;
-    const real *bias;
-    int sources;
-    const real *w[2];  /* packed */
-    int64_t length[2]; /* K of each source */
-} dense;
-
-/* z[rows, panel] = b + Σ W a over the sources from `first` on and before `end`; on top of z itself where first > 0 */
-static void dense_panel(const dense *d, panel q, int first, int end, const real *const *a, int64_t row, int64_t rows,
-                        real *z, int64_t z_row) {
-    product m = {.pairs = end - first, .c_in = z, .c_in_row = z_row, .c = z, .c_row = z_row};
-    if (first == 0) m.c_in = d->bias + q.block * LANES, m.c_in_row = 0;
-    for (int s = first; s < end; s++)
-        m.of[s - first] =
-            window_factors(one_window(), q, a[s] + row * d->length[s], d->length[s], d->length[s], d->w[s]);
-    if (rows == 1)
-        tile_of_one_row(q.blocks, &m);
-    else
-        multiply(rows, q.blocks, &m);
-}
-
-/* to[rows, units]: the whole part, a panel and a few rows at a time. With z, that holds the first source's part. */
-static void dense_rows(const dense *d, const real *const *a, int64_t rows, real *z, real *to) {
-    const int64_t units = d->panels.columns, padded = blocks_of(units) * LANES;
-    real scratch[TILE_VECTORS * TILE_ROWS * LANES] __attribute__((aligned(64)));
-    for (int64_t i = 0; i < d->panels.n; i++) {
-        const panel q = panel_at(d->panels, i);
-        const int64_t most = group_rows(rows, q.blocks), groups = rows <= most ? 1 : parts_of(rows, most);
-        const int64_t c_row = z ? padded : q.blocks * LANES;
-        for (int64_t g = 0; g < groups; g++) {
-            const int64_t r = share(rows, g, groups), n = share(rows, g + 1, groups) - r;
-            real *c = z ? z + r * padded + q.block * LANES : scratch;
-            dense_panel(d, q, z ? 1 : 0, d->sources, a, r, n, c, c_row);
-            activate(d->function, n, q.units, c, c_row, to + r * units + q.block * LANES, units);
-        }
-    }
-    for (int64_t r = 0; d->function == FR_ACTIVATION_SOFTMAX && r < rows; r++)
-        softmax_row(to + r * units, units, 1, to + r * units);
 }
 
 /* ---- one worker ---- */

@@ -9,6 +9,8 @@
 #include "forward.h"
 #include "jordan_backward.h"
 #include "jordan_forward.h"
+#include "linear.h"
+#include "linear_backward.h"
 #include "masks.h"
 #include "optimizers.h"
 #include "peak.h"
@@ -57,6 +59,12 @@ const fr_kernels FR_TABLE = {
     .jordan_forward = jordan_forward,
     .jordan_backward_workspace = jordan_backward_workspace,
     .jordan_backward = jordan_backward,
+    .linear_packed_size = linear_packed_size,
+    .linear_pack = linear_pack,
+    .linear_forward_workspace = linear_forward_workspace,
+    .linear_forward = linear_forward,
+    .linear_backward_workspace = linear_backward_workspace,
+    .linear_backward = linear_backward,
     .update = update,
     .norm_workspace = pieces_of,
     .norm = norm,

@@ -9,6 +9,7 @@
 #define FASTRNN_PACK_H
 
 #include "plan.h"
+#include "transpose.h"
 
 /* ---- forward ---- */
 
@@ -29,36 +30,22 @@ INLINE packed_parts parts(const fr_problem *p) {
 
 static int64_t packed_size(const fr_problem *p) { return parts(p).size; }
 
-typedef real quad __attribute__((vector_size(4 * sizeof(real))));
-typedef real_bits quad_bits __attribute__((vector_size(4 * sizeof(real))));
-
-/* A 4 × 4 block, transposed: to[k·to_k + row] = from[row·K + k] */
-INLINE void transpose_4(const real *from, int64_t K, real *to, int64_t to_k) {
-    quad a, b, c, d;
-    memcpy(&a, from, sizeof a), memcpy(&b, from + K, sizeof b);
-    memcpy(&c, from + 2 * K, sizeof c), memcpy(&d, from + 3 * K, sizeof d);
-    const quad_bits low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, first = {0, 1, 4, 5}, second = {2, 3, 6, 7};
-    const quad ab = __builtin_shuffle(a, b, low), cd = __builtin_shuffle(c, d, low);
-    const quad ab_high = __builtin_shuffle(a, b, high), cd_high = __builtin_shuffle(c, d, high);
-    a = __builtin_shuffle(ab, cd, first), b = __builtin_shuffle(ab, cd, second);
-    c = __builtin_shuffle(ab_high, cd_high, first), d = __builtin_shuffle(ab_high, cd_high, second);
-    memcpy(to, &a, sizeof a), memcpy(to + to_k, &b, sizeof b);
-    memcpy(to + 2 * to_k, &c, sizeof c), memcpy(to + 3 * to_k, &d, sizeof d);
-}
-
-/* to[k·to_k + lane] = w[lane·K + k] for n <= LANES rows of w, zero in the other lanes */
-static void pack_block(const real *w, int64_t n, int64_t K, real *to, int64_t to_k) {
-    const int64_t whole_k = K & ~(int64_t)3, whole_n = n & ~(int64_t)3;
+/* to[k·to_k + lane] = w[lane·w_row + k], k < K, for n <= LANES rows of w, zero in the other lanes */
+static void pack_block(const real *w, int64_t n, int64_t w_row, int64_t K, real *to, int64_t to_k) {
+    const int64_t whole_k = K & ~(int64_t)3, whole_n = n == LANES ? n : n & ~(int64_t)3;
     for (int64_t k = 0; k < whole_k; k += 4) {
         /* Rows are too short for the CPU to see them coming: fetch, line by line, those of the block after this one.
          */
         if (k % 16 == 0)
-            for (int64_t lane = LANES; lane < 2 * LANES; lane++) __builtin_prefetch(w + lane * K + k);
-        for (int64_t lane = 0; lane < whole_n; lane += 4)
-            transpose_4(w + lane * K + k, K, to + k * to_k + lane, to_k);
+            for (int64_t lane = LANES; lane < 2 * LANES; lane++) __builtin_prefetch(w + lane * w_row + k);
+        if (n == LANES)
+            transpose_lanes(w + k, w_row, to + k * to_k, to_k);
+        else
+            for (int64_t lane = 0; lane < whole_n; lane += 4)
+                transpose_4(w + lane * w_row + k, w_row, to + k * to_k + lane, to_k);
     }
     for (int64_t k = 0; k < K; k++) {
-        for (int64_t lane = k < whole_k ? whole_n : 0; lane < n; lane++) to[k * to_k + lane] = w[lane * K + k];
+        for (int64_t lane = k < whole_k ? whole_n : 0; lane < n; lane++) to[k * to_k + lane] = w[lane * w_row + k];
         for (int64_t lane = n; lane < LANES; lane++) to[k * to_k + lane] = 0;
     }
 }
@@ -69,7 +56,7 @@ static void pack_window(const fr_problem *p, fr_window window, panel q, const re
     for (int s = 0; s < window.width; s++)
         for (int64_t b = 0; b < q.blocks; b++) {
             const int64_t unit = (q.block + b) * LANES, n = H - unit < LANES ? H - unit : LANES;
-            pack_block(w + (window.gate[s] * H + unit) * K, n, K, to + (s * q.blocks + b) * LANES, row);
+            pack_block(w + (window.gate[s] * H + unit) * K, n, K, K, to + (s * q.blocks + b) * LANES, row);
         }
 }
 

@@ -48,6 +48,12 @@ static int64_t total_rows(const fr_rows *rows, int64_t N) {
 #ifndef SOURCE_PANELS
 #define SOURCE_PANELS 4 /* panels of x or h that dz is multiplied with at a time, for the weights' gradients */
 #endif
+#ifndef UNPACKED_ROWS
+#define UNPACKED_ROWS 16 /* rows up to which Linear does not pack: weights are used too little */
+#endif
+#ifndef UNPACKED_OUTPUTS
+#define UNPACKED_OUTPUTS (LANES / 4) /* outputs up to which it does not: most lanes would be padding */
+#endif
 #ifndef ROW_SPLIT_ROWS
 #define ROW_SPLIT_ROWS 16 /* rows from which threads may share out rows: each has full tiles */
 #endif
@@ -69,6 +75,10 @@ INLINE int64_t hoisted_steps(const fr_problem *p, int64_t steps) {
     const int64_t chunk = parts_of(HOISTED_ROWS, p->rows);
     return chunk < steps ? chunk : steps;
 }
+
+/* Linear of few rows, or of few outputs, multiplies with what is not packed: see unpacked.h. */
+INLINE int few_dense_rows(const fr_linear_problem *p) { return p->rows <= UNPACKED_ROWS; }
+INLINE int unpacked(const fr_linear_problem *p) { return few_dense_rows(p) || p->outputs <= UNPACKED_OUTPUTS; }
 
 /* Blocks of a forward panel, at most */
 INLINE int64_t widest_panel(const fr_problem *p) {

@@ -86,12 +86,16 @@ def plain(optimizer=None, **options):
     return fastrnn.Trainer(model, "mse", optimizer or fastrnn.Adam(0.02), **{"seed": 5, **options})
 
 
+def worst(y_true, y_pred):
+    return float(np.abs(y_true - y_pred).max())
+
+
 VARIANTS = {
     "plain": ({}, {}),
     "tbptt": ({"tbptt": 4}, {}),
     "two windows": ({"tbptt": (2, 5), "accumulate": 3}, {}),
     "accumulate": ({"accumulate": 2}, {}),
-    "validation": ({"metrics": ["mae"]}, {"validation": 0.25}),
+    "validation": ({"metrics": ["mae", "r2", worst]}, {"validation": 0.25}),
     "schedule": ({"schedule": Halving()}, {}),
     "plateau": ({"schedule": fastrnn.ReduceOnPlateau(patience=1, factor=0.5)}, {"validation": 0.25}),
     "buckets": ({}, {"lengths": np.arange(12) % 9 + 1, "bucket": True}),
@@ -114,7 +118,15 @@ def test_resumed_after_any_update(tmp_path, variant, updates):
     again = plain(**deepcopy(options), seed=99)  # the generator is the checkpoint's
     history = again.fit(x, y, **fit, callbacks=[StopAfter()], checkpoint=tmp_path, resume=True)
     assert same_bits(again.model.state_dict(), whole.model.state_dict())
-    for name in ("loss", "validation_loss", "batch_loss", "gradient_norm", "learning_rate", "validation_metrics"):
+    for name in (
+        "loss",
+        "validation_loss",
+        "batch_loss",
+        "gradient_norm",
+        "learning_rate",
+        "metrics",
+        "validation_metrics",
+    ):
         assert getattr(history, name) == getattr(expected, name)
     assert again.updates == whole.updates
 

@@ -15,7 +15,7 @@ LEVELS = (
     {"reference", "_validation", "_blas", "_csrc", "_memory"},
     {"threads", "initializers", "schedules", "data"},
     {"_kernels"},
-    {"_rows", "_elementwise", "_streams", "_jordan", "_sampling", "_arrays"},
+    {"_rows", "_elementwise", "_streams", "_jordan", "_dense", "_sampling", "_arrays"},
     {"_clipping", "_optimizers"},
     {"layers", "losses", "optimizers"},
     {"serialization", "metrics"},

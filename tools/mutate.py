@@ -34,7 +34,7 @@ FIRST = (
     "optimizers", "optimizer_kernels", "optimizer_arrays", "optimizer_states", "clipping", "schedules",
     "losses", "losses_sums", "losses_own", "losses_torch", "metrics", "softmax",
     "options", "options_bits", "layer_options", "layer_properties", "trace", "state_norms",
-    "option_errors", "kernels", "kernels_bits", "jordan", "kernels_jordan", "threads", "pool",
+    "option_errors", "kernels", "kernels_bits", "jordan", "kernels_jordan", "dense", "threads", "pool",
     "trainer", "trainer_data", "trainer_options", "tbptt", "callbacks", "checkpoint",
     "sequential_ragged", "tdnn", "pooling", "dropout", "embedding", "norm", "models",
     "kernels_lookup", "sequential_lookup", "one_hot",
@@ -48,7 +48,8 @@ PACK, PLAN, TILE, POOL, RING = "csrc/pack.h", "csrc/plan.h", "csrc/tile.h", "csr
 JORDAN, JORDAN_FORWARD, JORDAN_BACKWARD = "csrc/jordan.h", "csrc/jordan_forward.h", "csrc/jordan_backward.h"
 JORDAN_CALLS, JORDAN_LAYER = "src/fastrnn/_jordan.pyx", "src/fastrnn/layers/jordan.py"
 KERNELS, STREAMS, ROWS = "src/fastrnn/_kernels.pyx", "src/fastrnn/_streams.pyx", "src/fastrnn/_rows.pyx"
-MASKS = "csrc/masks.h"
+MASKS, TRANSPOSE = "csrc/masks.h", "csrc/transpose.h"
+LINEAR, LINEAR_BACKWARD, UNPACKED = "csrc/linear.h", "csrc/linear_backward.h", "csrc/unpacked.h"
 BASE, RECURRENT, RAGGED, STACK, BUILDING, AXES = (
     f"src/fastrnn/layers/{name}.py" for name in ("base", "recurrent", "ragged", "stack", "building", "axes")
 )
@@ -143,7 +144,7 @@ MUTATIONS = [
     Mutation("second vector of B twice", TILE, "load(b + v * LANES)", "load(b + (v == 4 ? 3 : v) * LANES)"),
     Mutation("rows of A by the wrong stride", TILE, "f->a + row * f->a_row + s", "f->a + row * m->c_row + s"),
     Mutation("edge lanes not packed", PACK, "lane < n; lane++) to[k * to_k + lane]", "lane < n - (n == 3); lane++) to[k * to_k + lane]"),
-    Mutation("transposed blocks mixed up", PACK, "high = {2, 6, 3, 7}", "high = {3, 7, 2, 6}"),
+    Mutation("transposed blocks mixed up", TRANSPOSE, "high = {2, 6, 3, 7}", "high = {3, 7, 2, 6}"),
     Mutation("end of a row of columns not packed", PACK, "if (j < n) store(to + j, load_part(from + j, n - j)), j += LANES;", "if (j < n) store(to + j, splat(0)), j += LANES;"),
     Mutation("a ragged step begins at N", STEPS, "up ? step.row + step.rows : step.row - rows_at(rows, N, t)", "up ? step.row + N : step.row - rows_at(rows, N, t)"),
     Mutation("the step before lies elsewhere", STEPS, "t ? N + row - rows_at(rows, N, t - 1) : 0", "t ? N + row - rows_at(rows, N, t) : 0"),
@@ -319,7 +320,21 @@ MUTATIONS = [
     Mutation("buffers not used again", STACK, "[one[:4] for one in old.directions] if old else", "[one[:4] for one in old.directions] if False else"),
     Mutation("changed parameters unnoticed", BASE, "tape.fingerprint != self._watched()", "False"),
     Mutation("reset convention lost in config", "src/fastrnn/layers/gru.py", '"gru" if config["reset_after"] else "gru_before"', '"gru_before" if config["reset_after"] else "gru"'),
-    Mutation("mean instead of sum in a bias gradient", "src/fastrnn/layers/dense.py", 'grads["bias"] = dy.sum(axis=0)', 'grads["bias"] = dy.mean(axis=0)'),
+    # Linear
+    Mutation("Linear's bias dropped where it is packed", LINEAR, "bias ? p->outputs : 0, blocks_of", "0, blocks_of"),
+    Mutation("Linear's bias dropped for few rows", LINEAR, "bias ? load_n(bias + output, n) : splat(0)", "splat(0)"),
+    Mutation("Linear's bias of another output", LINEAR, "splat(bias ? bias[o] : 0)", "splat(bias ? bias[0] : 0)"),
+    Mutation("Linear multiplies before all is packed", LINEAR, "        fr_barrier_wait(&job->barrier, workers);\n", ""),
+    Mutation("Linear: a worker's rows one short", LINEAR, "share(rows, worker + 1, workers) - row, 0, panels}", "share(rows, worker + 1, workers) - row - (worker == 2), 0, panels}"),
+    Mutation("Linear: subnormals on their own", LINEAR, "const fp_mode before = flush_denormals();", "const fp_mode before = flush_denormals();\n    restore_mode(before);"),
+    Mutation("what is not packed stops at whole fours", UNPACKED, "if (whole < K)", "if (whole < K && whole == 0)"),
+    Mutation("columns in the lanes exchanged", UNPACKED, "fma_(splat(ar[1]), column.b, c##r)", "fma_(splat(ar[2]), column.b, c##r)"),
+    Mutation("Linear: only the last ring counts", LINEAR_BACKWARD, "f.ring.first_sums = 0;", ""),
+    Mutation("Linear's upstream gradient one row late", LINEAR_BACKWARD, "const int64_t row = f->ring.ring_first + mine.row;", "const int64_t row = f->ring.ring_first + mine.row - (mine.row > 0);"),
+    Mutation("Linear: no barrier before the sums", LINEAR_BACKWARD, "        fr_barrier_wait(&job->barrier, workers);\n        add_linear_sums(&f);", "        add_linear_sums(&f);"),
+    Mutation("pieces of rows in the wrong order", TRANSPOSE, "ROW_AT(2), 2), ROW_AT(3), 3)", "ROW_AT(3), 2), ROW_AT(2), 3)"),
+    Mutation("another chain for what is not packed", UNPACKED, "if (r < R) c##r = load(d + r * LANES);", "if (r < R) c##r = splat(0);"),
+    Mutation("Linear's bias gradient never summed", LINEAR_BACKWARD, "if (f->args->grad_bias)", "if (0)"),
     Mutation("validation rows trained on", DATASET, "np.sort(rows[held:])", "np.sort(rows)"),
     # the trainer
     Mutation("windows that share values with validation trained on", DATASET, "len(self) - held - (self.overlap or 0)", "len(self) - held"),

@@ -1,4 +1,4 @@
-"""The only place that reaches SciPy's BLAS: a row-major matrix multiply for C kernels and for dense layers.
+"""The only place that reaches SciPy's BLAS: a row-major matrix multiply.
 
 SciPy's ``cython_blas`` publishes each routine as a capsule whose name is its C signature. Taking the routine
 from there at import, instead of by ``cimport`` at build, lets one compiled wheel work with SciPys whose BLAS

@@ -128,6 +128,28 @@ cdef extern from "fastrnn.h" nogil:
         void *grad_b_ho
         void *workspace
 
+    ctypedef struct fr_linear_problem:
+        int threads
+        int eager
+        int64_t rows
+        int64_t inputs
+        int64_t outputs
+    ctypedef struct fr_linear_weights:
+        const void *weight
+        const void *bias
+    ctypedef struct fr_linear_forward_args:
+        const void *x
+        void *y
+        const void *packed
+        void *workspace
+    ctypedef struct fr_linear_backward_args:
+        const void *x
+        const void *grad_y
+        void *grad_x
+        void *grad_weight
+        void *grad_bias
+        void *workspace
+
     ctypedef struct fr_arrays:
         int threads
         int eager
@@ -174,6 +196,14 @@ cdef extern from "fastrnn.h" nogil:
         int64_t jordan_backward_workspace(const fr_jordan_problem *, const fr_rows *) noexcept nogil
         void jordan_backward(
             const fr_jordan_problem *, const fr_jordan_weights *, const fr_jordan_backward_args *) noexcept nogil
+        int64_t linear_packed_size(const fr_linear_problem *) noexcept nogil
+        void linear_pack(const fr_linear_problem *, const fr_linear_weights *, void *) noexcept nogil
+        int64_t linear_forward_workspace(const fr_linear_problem *) noexcept nogil
+        void linear_forward(
+            const fr_linear_problem *, const fr_linear_weights *, const fr_linear_forward_args *) noexcept nogil
+        int64_t linear_backward_workspace(const fr_linear_problem *) noexcept nogil
+        void linear_backward(
+            const fr_linear_problem *, const fr_linear_weights *, const fr_linear_backward_args *) noexcept nogil
         void update(const fr_update_args *) noexcept nogil
         int64_t norm_workspace(const fr_arrays *) noexcept nogil
         double norm(const fr_arrays *, const void *const *, double *) noexcept nogil

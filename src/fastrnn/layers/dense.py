@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn import _blas
+from fastrnn import _dense
 from fastrnn._validation import (
     BLANK,
     Seed,
@@ -22,18 +22,6 @@ from fastrnn._validation import (
 from fastrnn.initializers import DENSE
 from fastrnn.layers.base import Array, Gradients, Layer, Shapes, State, Tape, read_only
 from fastrnn.layers.stream import LayerStream
-
-
-class _LinearStream:
-    """y = x Wᵀ + b, straight into the output."""
-
-    def __init__(self, parameters: Mapping[str, Array]) -> None:
-        self._weight, self._bias = parameters["weight"], parameters.get("bias", 0)
-
-    def run(self, x: Array, out: Array) -> None:
-        out[...] = self._bias
-        rows = out.reshape(-1, out.shape[-1])  # a view: `out` is contiguous
-        _blas.gemm(x.reshape(len(rows), -1), self._weight, trans_b=True, out=rows, accumulate=True)
 
 
 class Linear(Layer):
@@ -104,14 +92,13 @@ class Linear(Layer):
         """Return ``(y, None)``; y has the leading axes of x."""
         rows = as_real("x", x, self.dtype)
         expect_features("x", rows, self.in_features, range(1, 65), "(..., in_features)")
-        y = _blas.gemm(rows.reshape(-1, self.in_features), self._parameters["weight"], trans_b=True)
-        if self.bias:
-            y += self._parameters["bias"]
+        flat = rows.reshape(-1, self.in_features)
+        y = _dense.FORWARD[self.dtype](flat, self._parameters["weight"], self._parameters.get("bias"))
         return y.reshape(*rows.shape[:-1], self.out_features), None
 
     def stream(self, state: State = None, batch_size: int | None = None) -> LayerStream:  # noqa: ARG002
-        """Return a runner with a snapshot of the weights, which allocates nothing."""
-        return _LinearStream(self.state_dict())
+        """Return a runner with a snapshot of the weights, packed once."""
+        return _dense.Packed(self._parameters["weight"], self._parameters.get("bias"))
 
     def record(self, x: ArrayLike, state: State = None) -> tuple[Array, None, Tape]:  # noqa: ARG002
         """Return ``(y, None, tape)``."""
@@ -125,7 +112,6 @@ class Linear(Layer):
         dy = as_real("grad_output", grad_output, self.dtype)
         expect_shape("grad_output", dy, (*x.shape[:-1], self.out_features))
         dy, rows = dy.reshape(-1, self.out_features), x.reshape(-1, self.in_features)
-        grads = {"weight": _blas.gemm(dy, rows, trans_a=True)}
-        if self.bias:
-            grads["bias"] = dy.sum(axis=0)
-        return Gradients(_blas.gemm(dy, self._parameters["weight"]).reshape(x.shape), None, grads)
+        dx, dw, db = _dense.BACKWARD[self.dtype](rows, self._parameters["weight"], self.bias, dy)
+        grads = {"weight": dw} if db is None else {"weight": dw, "bias": db}
+        return Gradients(dx.reshape(x.shape), None, grads)

@@ -1,6 +1,7 @@
 """Metric: the protocol; and what all of fastrnn's own have in common. R rows, K features or classes."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from copy import copy
 from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
@@ -99,6 +100,23 @@ class BoundMetric(ABC):
         """Return which targets count: not the ignored ones, and among classes not the negative ones."""
         ignored = np.isnan(target) if self.ignore != self.ignore else target == self.ignore
         return ~ignored if self.link is None else ~ignored & (target >= 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what has been taken in since the start, for a checkpoint in the middle of an epoch."""
+        return {name: value for name, value in vars(self).items() if name.startswith("_") and name != "_loss"}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned.
+
+        Raises
+        ------
+        ValueError
+            If it is another metric's.
+        """
+        self.start()
+        if state.keys() != self.state_dict().keys():
+            raise ValueError(f"metrics: expected what {self.name!r} has gathered, got {list(state)}")
+        vars(self).update(state)
 
     def __repr__(self) -> str:
         """Return the class and the name."""
