@@ -323,3 +323,17 @@ def test_metrics_of_training_and_validation():
     assert run.score(x, y)["worst"] == pytest.approx(error.max(), rel=1e-9)
     assert set(history.latest()) == {"loss", "mae", "worst", "validation_loss", "validation_mae", "validation_worst"}
     assert "validation_worst" in repr(history)
+
+
+def test_batches_in_which_nothing_counts_change_nothing():
+    x = np.random.default_rng(0).standard_normal((6, 4, 2))
+    y = np.full((6, 4), -100)
+    m = fastrnn.Sequential(fastrnn.GRU(2, 3, seed=0), fastrnn.Linear(3, 2, seed=0))
+    run = fastrnn.Trainer(m, "cross_entropy", fastrnn.Adam(0.1), accumulate=2, seed=0)
+    run.step(x, np.zeros((6, 4), int))
+    run.step(x, np.zeros((6, 4), int))  # so that there is momentum
+    before = m.state_dict()
+    history = run.fit(x, y, batch_size=2, epochs=1, verbose=0)
+    assert same_bits(m.state_dict(), before)
+    assert history.loss == [0.0]
+    assert run.evaluate(x, np.zeros((6, 4), int), sample_weight=np.zeros(6)) == 0.0
