@@ -337,3 +337,13 @@ def test_batches_in_which_nothing_counts_change_nothing():
     assert same_bits(m.state_dict(), before)
     assert history.loss == [0.0]
     assert run.evaluate(x, np.zeros((6, 4), int), sample_weight=np.zeros(6)) == 0.0
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_a_schedule_may_watch_the_losses(validated):
+    x, y = data()
+    still = fastrnn.SGD(1e-300)
+    schedule = fastrnn.ReduceOnPlateau(patience=0, factor=0.5)
+    run = fastrnn.Trainer(model(), "mse", still, schedule=schedule)
+    history = run.fit(x, y, epochs=4, verbose=0, validation=(x, y) if validated else None)
+    assert history.learning_rate == [1e-300, 1e-300, 5e-301, 2.5e-301]  # known after an epoch, used from the next on
