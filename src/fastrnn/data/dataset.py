@@ -151,6 +151,23 @@ class Dataset:
         if self._weight is not None:
             expect_finite(self._weight, self._lengths[-1])
 
+    def expect_weights(self, *, steps: bool) -> None:
+        """Raise ValueError unless there is one weight for each sample, or if so for each step, and none is negative."""
+        if self._weight is None:
+            return
+        for start, block in self._weight.blocks():
+            if block.ndim > 1 + steps:
+                each = "sample or step" if steps else "sample"
+                raise ValueError(f"weight: expected one for each {each}, got shape {self._weight.description}")
+            bad = block < 0
+            if block.ndim > 1 and self._lengths[-1] is not None:
+                bad &= np.arange(block.shape[1]) < self._lengths[-1][start : start + len(block), None]
+            if bad.any():
+                place = np.argwhere(bad)[0]
+                raise ValueError(
+                    f"weight: expected numbers >= 0, got {block[tuple(place)]} in sample {start + place[0]}"
+                )
+
     def targets(self, *, ragged: bool) -> Iterator[tuple[Array, NDArray[np.int64] | None]]:
         """Yield targets, some at a time, and their lengths if these matter."""
         lengths = self._lengths[-1] if ragged else None

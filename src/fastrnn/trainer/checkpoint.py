@@ -85,6 +85,8 @@ class Checkpoint:
         OSError
             If nothing can be written there.
         """
+        if self.path.parent.exists() and not self.path.parent.is_dir():
+            raise NotADirectoryError(f"checkpoint: expected a directory, got the file {self.path.parent}")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         expect_writable("checkpoint", self.path.parent)
         self._written, self._at = 0, time.monotonic()
@@ -146,6 +148,8 @@ def _flatten(tree: Tree, name: str, arrays: Arrays) -> Tree:
         arrays[name] = np.ascontiguousarray(tree).reshape(tree.shape)
         return {"array": name}
     if isinstance(tree, dict):
+        if not all(isinstance(key, str) for key in tree):
+            raise TypeError(f"checkpoint: {name} has keys that are not text: {shown(list(tree))}")
         return {"dict": {key: _flatten(value, f"{name}.{key}" if name else key, arrays) for key, value in tree.items()}}
     if isinstance(tree, (list, tuple)):
         kind = "tuple" if isinstance(tree, tuple) else "list"

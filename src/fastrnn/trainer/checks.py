@@ -30,6 +30,7 @@ def checked(model: Model, loss: Loss, dataset: Dataset) -> Dataset:
     model.as_batch(first.x)
     dataset.expect_finite()
     shape = _output_shape(model, first)
+    dataset.expect_weights(steps=len(shape) > 1)
     timed = output_lengths(model, dataset.lengths) is not None
     for y, lengths in dataset.targets(ragged=timed):
         if lengths is None:

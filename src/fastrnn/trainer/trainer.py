@@ -153,6 +153,11 @@ class Trainer:
         """The gradient's global norm at the last update, before clipping."""
         return self._learner.gradient_norm
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """What is known after every epoch of the training that runs, as `History.latest` names it."""
+        return self._learner.numbers
+
     def step(
         self, x: Any, y: Any, *, lengths: Any = None, sample_weight: ArrayLike | None = None, state: Any = None
     ) -> float:
@@ -284,6 +289,8 @@ class Trainer:
             If the loss or a gradient is no longer finite; it names the layer.
         """
         epochs, batch_size = positive_int("epochs", epochs), positive_int("batch_size", batch_size)
+        if verbose not in (0, 1):
+            raise ValueError(f"verbose: expected 0 or 1, got {shown(verbose)}")
         found = as_callbacks(callbacks)
         shuffle, bucket = a_bool("shuffle", shuffle), a_bool("bucket", bucket)
         if a_bool("resume", resume) and checkpoint is None:
@@ -292,6 +299,8 @@ class Trainer:
             checkpoint = Checkpoint(checkpoint)
         if a_bool("stateful", stateful):
             expect_carries(self.model, "stateful")
+            if shuffle and not (y is None and not isinstance(x, Dataset)):
+                raise ValueError("stateful: expected shuffle=False, as the rows of a batch go on in the next")
         source = self._source(x, y, lengths, sample_weight, batch_size, shuffle=shuffle, bucket=bucket)
         held_out = held_out_of(self.model, self.loss, validation, source)
         share = validation is not None and held_out is None
