@@ -71,6 +71,7 @@ class Scripted(fastrnn.Callback):
         ([1, 2, 3, 3, 3, 3], {"patience": 2, "maximize": True}, 5, 3),
         ([5, 4, 3, 2, 1], {"patience": 1}, 5, 5),
         ([5, float("nan"), 4, float("nan"), 5], {"patience": 2}, 5, 3),
+        ([float("nan"), 5, 4, 3, 2], {"patience": 2}, 5, 5),
     ],
 )
 def test_early_stopping(losses, options, epochs, best):
@@ -228,6 +229,30 @@ def test_the_range_test_finds_a_rate_and_changes_nothing():
     for wrong in ({"low": 1.0, "high": 0.1}, {"steps": 2}, {"low": 0}, {"batch_size": 0}):
         with pytest.raises(ValueError, match=r"^(low|batch_size)"):
             trainer.find_learning_rate(x, y, **wrong)
+
+
+class Bare:
+    """As little of a file as one can write to."""
+
+    closed = False
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+def test_files_that_are_closed_or_can_only_be_written():
+    x, y = data()
+    closed, bare = io.StringIO(), Bare()
+    closed.close()
+    for file in (closed, bare):
+        assert len(fastrnn.Trainer(model(), "mse").fit(x, y, epochs=1, file=file).loss) == 1
+    assert "epoch 1/1" in bare.text
 
 
 def test_silent_without_standard_error(monkeypatch):

@@ -1,6 +1,7 @@
 """Metric: the protocol; and what all of fastrnn's own have in common. R rows, K features or classes."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from copy import copy
 from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
@@ -16,6 +17,8 @@ Array = NDArray[Any]
 @runtime_checkable
 class Metric(Protocol):
     """What `Trainer` asks of a metric.
+
+    With ``state_dict`` and ``load_state_dict`` besides, it goes on in the middle of an epoch where training resumes.
 
     Attributes
     ----------
@@ -94,6 +97,22 @@ class BoundMetric(ABC):
     @abstractmethod
     def result(self) -> float:
         """Return the value over all batches since the start; NaN if there is nothing to tell it from."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what has been taken in: the attributes that begin with an underscore."""
+        return {name: value for name, value in vars(self).items() if name.startswith("_")}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what another metric of the same kind had taken in.
+
+        Raises
+        ------
+        ValueError
+            If it is not such a state.
+        """
+        if state.keys() != self.state_dict().keys():
+            raise ValueError(f"state: expected {', '.join(self.state_dict())}, got {', '.join(map(str, state))}")
+        vars(self).update(state)
 
     def counts(self, target: Array) -> Array:
         """Return which targets count: not the ignored ones, and among classes not the negative ones."""

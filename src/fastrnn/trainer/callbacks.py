@@ -139,7 +139,8 @@ class EarlyStopping(Callback):
         """Keep the parameters if they are the best; True if there were none such for too long."""
         values = series(history, self.monitor)
         sign = -1.0 if self.maximize else 1.0
-        if not self.best_epoch or sign * values[-1] < sign * self.best - self.min_change:
+        first = not self.best_epoch or (math.isnan(self.best) and not math.isnan(values[-1]))
+        if first or sign * values[-1] < sign * self.best - self.min_change:
             self.best, self.best_epoch = values[-1], len(values)
             if self.restore_best:
                 self._parameters = trainer.model.state_dict()
