@@ -217,7 +217,8 @@ def test_the_range_test_finds_a_rate_and_changes_nothing():
     assert same_bits(trainer.model.state_dict(), before)
     assert (trainer.updates, trainer.optimizer.learning_rate, trainer.rng.bit_generator.state) == (0, 1e-3, rng)
     assert 1e-4 < found.suggestion < 1.0
-    assert found.suggestion == pytest.approx(found.rates[found.losses.argmin()] / 10)
+    lowest = 10 + found.losses[10:].argmin()  # the first losses are means of few batches
+    assert found.suggestion == pytest.approx(found.rates[lowest] / 10)
     np.testing.assert_allclose(np.diff(np.log(found.rates)), np.log(1e6) / 59)
     assert str(found).startswith(f"{found.suggestion:.2g}, of ")
 

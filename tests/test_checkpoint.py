@@ -79,10 +79,6 @@ def parts():
     return x, x.cumsum(axis=1)[..., :1]
 
 
-def largest(_y_true, y_pred):
-    return y_pred.max()
-
-
 def plain(optimizer=None, loss="mse", **options):
     model = fastrnn.Sequential(
         fastrnn.GRU(2, 4, zoneout=0.1, recurrent_dropout=0.1, seed=0), fastrnn.Linear(4, 1, seed=1)
@@ -90,17 +86,20 @@ def plain(optimizer=None, loss="mse", **options):
     return fastrnn.Trainer(model, loss, optimizer or fastrnn.Adam(0.02), **{"seed": 5, **options})
 
 
+def worst(y_true, y_pred):
+    return float(np.abs(y_true - y_pred).max())
+
+
 VARIANTS = {
     "plain": ({}, {}),
     "tbptt": ({"tbptt": 4}, {}),
     "two windows": ({"tbptt": (2, 5), "accumulate": 3}, {}),
     "accumulate": ({"accumulate": 2}, {}),
-    "validation": ({"metrics": ["mae"]}, {"validation": 0.25}),
+    "validation": ({"metrics": ["mae", "r2", worst]}, {"validation": 0.25}),
     "schedule": ({"schedule": Halving()}, {}),
     "plateau": ({"schedule": fastrnn.ReduceOnPlateau(patience=1, factor=0.5)}, {"validation": 0.25}),
     "buckets": ({}, {"lengths": np.arange(12) % 9 + 1, "bucket": True}),
     "in order": ({}, {"shuffle": False}),
-    "every metric": ({"metrics": ["mae", "r2", fastrnn.metrics.Scored(largest)]}, {}),
     "classes": ({"loss": "bce", "metrics": ["accuracy", "precision"]}, {}),
     "from 0": ({"schedule": fastrnn.Warmup(3, start_factor=0.0)}, {}),
     "down to 0": ({"schedule": fastrnn.Cosine(4)}, {}),
@@ -125,8 +124,14 @@ def test_resumed_after_any_update(tmp_path, variant, updates):
     history = again.fit(x, y, **fit, callbacks=[StopAfter()], checkpoint=tmp_path, resume=True)
     assert same_bits(again.model.state_dict(), whole.model.state_dict())
     for name in (
-        "loss", "validation_loss", "batch_loss", "gradient_norm", "learning_rate", "metrics", "validation_metrics"
-    ):  # fmt: skip
+        "loss",
+        "validation_loss",
+        "batch_loss",
+        "gradient_norm",
+        "learning_rate",
+        "metrics",
+        "validation_metrics",
+    ):
         assert getattr(history, name) == getattr(expected, name)
     assert again.updates == whole.updates
 
@@ -461,3 +466,55 @@ def test_how_often(tmp_path):
     saved.clear()
     plain().fit(x, y, epochs=2, batch_size=4, verbose=0, checkpoint=Watched(tmp_path / "c"))
     assert saved == [6]
+
+
+def test_an_interrupt_waits_for_the_gradients_that_are_gathered(tmp_path):
+    x, y = parts()
+
+    class Interrupting(fastrnn.losses.MSE):
+        batches = 0
+
+        def sums(self, *arguments):
+            self.batches += 1
+            if self.batches == 3:  # the first of the two batches of the second update
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().sums(*arguments)
+
+    whole = plain(accumulate=2)
+    whole.fit(x, y, epochs=2, batch_size=3, verbose=0)
+    one = fastrnn.Trainer(plain().model, Interrupting(), fastrnn.Adam(0.02), accumulate=2, seed=5)
+    history = one.fit(x, y, epochs=2, batch_size=3, verbose=0, checkpoint=tmp_path)
+    assert (one.updates, len(history.batch_loss), history.stopped) == (2, 4, "interrupted")
+    again = fastrnn.Trainer(plain().model, Interrupting(), fastrnn.Adam(0.02), accumulate=2, seed=5)
+    again.loss.batches = 10
+    again.fit(x, y, epochs=2, batch_size=3, verbose=0, checkpoint=tmp_path, resume=True)
+    assert same_bits(again.model.state_dict(), whole.model.state_dict())
+
+
+def test_more_epochs_go_on_from_the_last_parameters_not_from_the_best(tmp_path):
+    x, y = parts()
+
+    def worst_first():
+        return [fastrnn.EarlyStopping(patience=50, monitor="loss", maximize=True)]
+
+    whole = plain()
+    expected = whole.fit(x, y, epochs=6, verbose=0, callbacks=worst_first())
+    plain().fit(x, y, epochs=3, verbose=0, callbacks=worst_first(), checkpoint=tmp_path)
+    again = plain()
+    history = again.fit(x, y, epochs=6, verbose=0, callbacks=worst_first(), checkpoint=tmp_path, resume=True)
+    assert history.batch_loss == expected.batch_loss
+    assert same_bits(again.model.state_dict(), whole.model.state_dict())
+
+
+def test_a_learning_rate_that_a_callback_has_set_goes_on(tmp_path):
+    x, y = parts()
+
+    def lower(trainer, history):
+        if len(history.loss) == 1:
+            trainer.optimizer.learning_rate = 1e-4
+
+    expected = plain().fit(x, y, epochs=4, verbose=0, callbacks=[lower])
+    plain().fit(x, y, epochs=2, verbose=0, callbacks=[lower], checkpoint=tmp_path)
+    history = plain().fit(x, y, epochs=4, verbose=0, callbacks=[lower], checkpoint=tmp_path, resume=True)
+    assert history.learning_rate == expected.learning_rate == [0.02, 1e-4, 1e-4, 1e-4]
+    assert history.batch_loss == expected.batch_loss

@@ -60,3 +60,24 @@ def test_one_sequence_has_no_axis_of_samples():
     grads = model.backward(tape, np.ones((7, 6)), norms=True)
     assert {array.shape for array in grads.state_norms.values()} == {(1, 7)}
     assert model.trace(x)["1.i"].shape == (1, 7, 5)
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+def test_every_layers_output(ragged):
+    rng = np.random.default_rng(0)
+    x, lengths = rng.standard_normal((3, 5, 2)), np.array([2, 5, 3]) if ragged else None
+    layers = [
+        fastrnn.Linear(2, 3, dtype="float64", seed=0),
+        fastrnn.LSTM(3, 4, dtype="float64", seed=0),
+        fastrnn.Tanh(),
+        fastrnn.TDNN(4, 3, window=2, dtype="float64", seed=0),
+        fastrnn.Last(),
+        fastrnn.Linear(3, 2, dtype="float64", seed=0),
+        fastrnn.Repeat(4),
+        fastrnn.RNN(2, 2, dtype="float64", seed=0),
+    ]
+    options = {} if lengths is None else {"lengths": lengths}
+    found = fastrnn.Sequential(*layers).outputs(x, **options)
+    assert [output.shape[0] for output in found] == [3] * len(layers)
+    for n in range(2, len(layers) + 1):  # the first layer alone knows no time
+        np.testing.assert_array_equal(found[n - 1], fastrnn.Sequential(*layers[:n])(x, **options))

@@ -347,3 +347,27 @@ def test_metrics_have_names_of_their_own():
             fastrnn.Trainer(model(), "mse", metrics=metrics)
     run = fastrnn.Trainer(model(), "mse", metrics=[fastrnn.metrics.Scored(loss, name="largest")])
     assert run.score(*data()).keys() == {"loss", "largest"}
+
+
+def test_batches_in_which_nothing_counts_change_nothing():
+    x = np.random.default_rng(0).standard_normal((6, 4, 2))
+    y = np.full((6, 4), -100)
+    m = fastrnn.Sequential(fastrnn.GRU(2, 3, seed=0), fastrnn.Linear(3, 2, seed=0))
+    run = fastrnn.Trainer(m, "cross_entropy", fastrnn.Adam(0.1), accumulate=2, seed=0)
+    run.step(x, np.zeros((6, 4), int))
+    run.step(x, np.zeros((6, 4), int))  # so that there is momentum
+    before = m.state_dict()
+    history = run.fit(x, y, batch_size=2, epochs=1, verbose=0)
+    assert same_bits(m.state_dict(), before)
+    assert history.loss == [0.0]
+    assert run.evaluate(x, np.zeros((6, 4), int), sample_weight=np.zeros(6)) == 0.0
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_a_schedule_may_watch_the_losses(validated):
+    x, y = data()
+    still = fastrnn.SGD(1e-300)
+    schedule = fastrnn.ReduceOnPlateau(patience=0, factor=0.5)
+    run = fastrnn.Trainer(model(), "mse", still, schedule=schedule)
+    history = run.fit(x, y, epochs=4, verbose=0, validation=(x, y) if validated else None)
+    assert history.learning_rate == [1e-300, 1e-300, 5e-301, 2.5e-301]  # known after an epoch, used from the next on

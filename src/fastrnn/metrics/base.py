@@ -98,26 +98,27 @@ class BoundMetric(ABC):
     def result(self) -> float:
         """Return the value over all batches since the start; NaN if there is nothing to tell it from."""
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what has been taken in: the attributes that begin with an underscore."""
-        return {name: value for name, value in vars(self).items() if name.startswith("_")}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what another metric of the same kind had taken in.
-
-        Raises
-        ------
-        ValueError
-            If it is not such a state.
-        """
-        if state.keys() != self.state_dict().keys():
-            raise ValueError(f"state: expected {', '.join(self.state_dict())}, got {', '.join(map(str, state))}")
-        vars(self).update(state)
-
     def counts(self, target: Array) -> Array:
         """Return which targets count: not the ignored ones, and among classes not the negative ones."""
         ignored = np.isnan(target) if self.ignore != self.ignore else target == self.ignore
         return ~ignored if self.link is None else ~ignored & (target >= 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what has been taken in since the start, for a checkpoint in the middle of an epoch."""
+        return {name: value for name, value in vars(self).items() if name.startswith("_")}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned.
+
+        Raises
+        ------
+        ValueError
+            If it is another metric's.
+        """
+        self.start()
+        if state.keys() != self.state_dict().keys():
+            raise ValueError(f"metrics: expected what {self.name!r} has gathered, got {list(state)}")
+        vars(self).update(state)
 
     def __repr__(self) -> str:
         """Return the class and the name."""

@@ -22,6 +22,8 @@ from fastrnn.trainer.resuming import (
     history_tree,
     learner_tree,
     load_learner,
+    load_metrics,
+    metrics_tree,
     settings_of,
 )
 from fastrnn.trainer.sources import FromDataset, Source
@@ -132,6 +134,7 @@ class Fit:
         if tree is not None:
             with damage(self.checkpoint):
                 self.history = history_of(tree["history"])
+                load_metrics(self.learner, tree["metrics"])
                 self.position = Position.of(tree["position"])
                 for moment in ("epoch", "now"):
                     self._rng[moment] = tree["rng"][moment]
@@ -265,6 +268,7 @@ class Fit:
             "position": asdict(self.position),
             "state": self.state,
             "history": history_tree(self.history),
+            "metrics": metrics_tree(self.learner),
             "callbacks": [callback.state_dict() for callback in self.callbacks],
             "ended": self.ended,
         }

@@ -56,7 +56,10 @@ class Progress:
         if not self._off:
             names = {"validation_loss": "validation"}
             numbers = [f"{names.get(name, name)}={value:.3g}" for name, value in history.latest().items()]
-            self._bar.set_postfix_str(", ".join([*numbers, self._rate(time.perf_counter())]))
+            now = time.perf_counter()
+            due = now - self._shown > self._interval  # an epoch may take a millisecond
+            self._bar.set_postfix_str(", ".join([*numbers, self._rate(now)]), refresh=due)
+            self._shown = now if due else self._shown
 
     def _rate(self, now: float) -> str:
         return f"{self._samples / max(now - self._began, 1e-9):.3g} samples/s"

@@ -18,7 +18,8 @@ from fastrnn.trainer.learner import Learner
 from fastrnn.trainer.sources import Source
 
 SMOOTHING = 0.9  # of the losses, which are as noisy as batches are small
-DIVERGED = 4.0  # times the best loss
+SETTLED = 10  # updates, by when the smoothing has seen enough
+DIVERGED = 4.0  # times the lowest loss
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,18 @@ def find(learner: Learner, source: Source, low: float, high: float, steps: int) 
         smooth = SMOOTHING * smooth + (1 - SMOOTHING) * loss
         rates.append(trial.optimizer.learning_rate)
         losses.append(smooth / (1 - SMOOTHING ** (i + 1)))  # not drawn towards the zero it began with
-        if losses[-1] > DIVERGED * min(losses) and min(losses) > 0:
+        if 0 < DIVERGED * _lowest(losses)[1] < losses[-1]:
             break
     if len(losses) < 3:
         raise FloatingPointError(f"the loss is not finite from the learning rate {low:g} on; choose a lower one")
-    return RangeTest(np.array(rates), np.array(losses), max(low, rates[int(np.argmin(losses))] / 10))
+    return RangeTest(np.array(rates), np.array(losses), max(low, rates[_lowest(losses)[0]] / 10))
+
+
+def _lowest(losses: list[float]) -> tuple[int, float]:
+    """Return where the loss is lowest, and how low; the first ones are means of few batches and do not count."""
+    first = min(SETTLED, len(losses) // 3)
+    i = first + int(np.argmin(losses[first:]))
+    return i, losses[i]
 
 
 def trial_of(learner: Learner) -> Learner:

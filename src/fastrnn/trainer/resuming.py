@@ -79,7 +79,7 @@ def expect_same(checkpoint: Checkpoint | None, tree: Any, settings: Mapping[str,
         It names what differs.
     """
     path = checkpoint.path if checkpoint is not None else ""
-    parts = {"settings", "trainer", "rng", "position", "state", "history", "callbacks", "ended"}
+    parts = {"settings", "trainer", "rng", "position", "state", "history", "metrics", "callbacks", "ended"}
     if not isinstance(tree, dict) or tree.keys() != parts or not isinstance(tree["settings"], dict):
         raise CheckpointError(f"{path}: not a checkpoint of a training")
     then = tree["settings"]
@@ -102,7 +102,6 @@ def learner_tree(learner: Learner) -> Tree:
         "schedule": schedule.state_dict() if hasattr(schedule, "state_dict") else None,
         "updates": learner.updates,
         "epochs": learner.epochs,
-        "metrics": [metric.state_dict() if hasattr(metric, "state_dict") else None for metric in learner.metrics],
     }
 
 
@@ -110,10 +109,6 @@ def load_learner(learner: Learner, tree: Tree) -> None:
     """Undo `learner_tree`."""
     counts = count("updates", tree["updates"]), count("epochs", tree["epochs"])
     rate = positive_float("learning_rate", tree["learning_rate"], zero=True)
-    for metric, state in zip(learner.metrics, tree["metrics"], strict=True):
-        metric.start()
-        if state is not None:
-            metric.load_state_dict(state)  # type: ignore[attr-defined]
     optimizer: Any = learner.optimizer
     optimizer.load_state_dict(tree["optimizer"])
     if tree["schedule"] is not None:
@@ -125,6 +120,19 @@ def load_learner(learner: Learner, tree: Tree) -> None:
 def count(name: str, value: Any) -> int:
     """Return a number of things done; raise if it is none."""
     return positive_int(name, value + 1) - 1
+
+
+def metrics_tree(learner: Learner) -> list[Any]:
+    """Return what the metrics have gathered of this epoch; None of those that can't tell."""
+    return [metric.state_dict() if hasattr(metric, "state_dict") else None for metric in learner.metrics]
+
+
+def load_metrics(learner: Learner, tree: Sequence[Any]) -> None:
+    """Undo `metrics_tree`."""
+    for metric, state in zip(learner.metrics, tree, strict=True):
+        metric.start()
+        if state is not None:
+            metric.load_state_dict(state)  # type: ignore[attr-defined]
 
 
 def history_tree(history: History) -> Tree:
