@@ -447,6 +447,16 @@ def test_trees_come_back_as_they_were(tmp_path):
         np.testing.assert_array_equal(found[name], tree[name])
     with pytest.raises(TypeError, match=r"^checkpoint: x is of type object"):
         write(tmp_path / "tree", {"x": object()})
+    with pytest.raises(TypeError, match=r"^checkpoint: x is an array of complex128, which can't be written"):
+        write(tmp_path / "tree", {"x": np.zeros(2, complex)})
+    with pytest.raises(TypeError, match=r"^checkpoint: x has the key 1; only texts can be written as keys"):
+        write(tmp_path / "tree", {"x": {1: 2}})
+
+
+def test_names_with_dots_are_kept_apart(tmp_path):
+    write(tmp_path / "tree", {"a.b": np.zeros(1), "a": {"b": np.ones(2)}})
+    found = read(tmp_path / "tree")
+    assert (found["a.b"].tolist(), found["a"]["b"].tolist()) == ([0.0], [1.0, 1.0])
 
 
 def test_how_often(tmp_path):
