@@ -449,7 +449,7 @@ def test_trees_come_back_as_they_were(tmp_path):
         write(tmp_path / "tree", {"x": object()})
     with pytest.raises(TypeError, match=r"^checkpoint: x is an array of complex128, which can't be written"):
         write(tmp_path / "tree", {"x": np.zeros(2, complex)})
-    with pytest.raises(TypeError, match=r"^checkpoint: x has the key 1; only texts can be written as keys"):
+    with pytest.raises(TypeError, match=r"^checkpoint: x has keys that are not text"):
         write(tmp_path / "tree", {"x": {1: 2}})
 
 
@@ -528,3 +528,25 @@ def test_a_learning_rate_that_a_callback_has_set_goes_on(tmp_path):
     history = plain().fit(x, y, epochs=4, verbose=0, callbacks=[lower], checkpoint=tmp_path, resume=True)
     assert history.learning_rate == expected.learning_rate == [0.02, 1e-4, 1e-4, 1e-4]
     assert history.batch_loss == expected.batch_loss
+
+
+def test_what_differs_in_a_long_description_is_shown(tmp_path):
+    x, y = parts()
+    fitted(tmp_path)
+    wide = fastrnn.Sequential(
+        fastrnn.GRU(2, 4, zoneout=0.25, recurrent_dropout=0.1, seed=0), fastrnn.Linear(4, 1, seed=1)
+    )
+    with pytest.raises(fastrnn.CheckpointError, match=r"model was .*\[0\.1\].*, and is .*\[0\.25\]"):
+        fastrnn.Trainer(wide, "mse", fastrnn.Adam(0.02)).fit(
+            x, y, batch_size=4, verbose=0, checkpoint=tmp_path, resume=True
+        )
+
+
+def test_keys_of_a_callbacks_state_are_text(tmp_path):
+    class Odd(fastrnn.Callback):
+        def state_dict(self):
+            return {1: "a"}
+
+    x, y = parts()
+    with pytest.raises(TypeError, match=r"^checkpoint: callbacks\.0 has keys that are not text: \[1\]"):
+        plain().fit(x, y, epochs=1, verbose=0, callbacks=[Odd()], checkpoint=tmp_path)

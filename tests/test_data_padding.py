@@ -1,19 +1,12 @@
 """Padding: every sequence where it was, the rest filled; and back."""
 
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import fastrnn
-import fastrnn.data.padding
 from fastrnn.data import pad, unpad
-
-
-def test_the_examples_run():
-    assert doctest.testmod(fastrnn.data.padding) == (0, 2)
 
 
 def test_by_hand():

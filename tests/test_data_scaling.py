@@ -1,6 +1,5 @@
 """Normalizer: against NumPy's own mean, deviation and range, in pieces, and there and back."""
 
-import doctest
 import json
 
 import numpy as np
@@ -9,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-import fastrnn.data.scaling
 from fastrnn.data import Normalizer
 from layer_table import same_bits
 
@@ -33,10 +31,6 @@ def assert_close(one, other):
     assert one.count == other.count
     for name, array in state(one).items():
         np.testing.assert_allclose(array, state(other)[name], rtol=1e-12, err_msg=name)
-
-
-def test_the_examples_run():
-    assert doctest.testmod(fastrnn.data.scaling) == (0, 4)
 
 
 # ---- what is fitted ----

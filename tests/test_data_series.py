@@ -1,13 +1,10 @@
 """Windows, forecasting targets and held-out ends: each is the slice that it says it is, and no view is a copy."""
 
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import fastrnn.data.series
 from fastrnn.data import Dataset, forecasting, split_series, windows
 
 SERIES = np.arange(24.0).reshape(12, 2)
@@ -19,10 +16,6 @@ def everything(data):
     assert batch.lengths is None
     assert batch.weight is None
     return batch.x, batch.y
-
-
-def test_the_examples_run():
-    assert doctest.testmod(fastrnn.data.series) == (0, 9)
 
 
 # ---- windows ----

@@ -1,6 +1,5 @@
 """Vocabularies, one-hot vectors and streams: text to ids and back, whatever Unicode it is written in."""
 
-import doctest
 import json
 from collections import Counter
 
@@ -9,18 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import fastrnn.data.ids
-import fastrnn.data.text
+import fastrnn
 from fastrnn.data import Vocabulary, one_hot, split_words, streams
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 any_text = st.text(st.characters(exclude_categories=[]))  # surrogates too
 KINDS = {"characters": Vocabulary.of_characters, "words": Vocabulary.of_words}
-
-
-def test_the_examples_run():
-    assert doctest.testmod(fastrnn.data.text) == (0, 6)
-    assert doctest.testmod(fastrnn.data.ids) == (0, 6)
 
 
 # ---- vocabularies ----

@@ -15,7 +15,7 @@ def blocks(page: str, language: str) -> list[str]:
     ]
 
 
-PAGES = ("README.md", "docs/own_layers.md", "docs/layers.md", "docs/data.md", "docs/diagnostics.md")
+PAGES = ("README.md", *(f"docs/{name}.md" for name in ("own_layers", "layers", "data", "training", "diagnostics")))
 PYTHON = [code for page in PAGES for code in blocks(page, "python")]
 
 

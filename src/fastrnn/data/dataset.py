@@ -57,6 +57,19 @@ class Dataset:
     ------
     ValueError, TypeError
         If there is no sample, not as many of each, or a length does not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.data import Dataset
+    >>> ids = [np.array([1, 2, 3]), np.array([4, 5]), np.array([6])]
+    >>> data = Dataset(ids, [0, 1, 0])  # three sequences, a class for each
+    >>> data.lengths
+    array([3, 2, 1])
+    >>> for x, y, lengths, weight in data.batches(2):  # padded to the longest of the batch
+    ...     print(x.tolist(), y, lengths)
+    [[1, 2, 3], [4, 5, 0]] [0 1] [3 2]
+    [[6]] [0] [1]
     """
 
     def __init__(self, x: Any, y: Any, *, lengths: Any = None, weight: Any = None, overlap: int | None = None) -> None:
@@ -157,7 +170,6 @@ class Dataset:
             expect_finite(part, lengths)
         if self._weight is not None:
             expect_finite(self._weight, self._lengths[-1])
-            expect_from_0(self._weight, self._lengths[-1], math.inf, "numbers >= 0")
 
     def expect_ids(self, counts: Sequence[int | None]) -> None:
         """Raise ValueError that names the sample if an id is unknown; ``counts``: of each input, None where no ids are.
@@ -177,6 +189,15 @@ class Dataset:
             raise ValueError(f"y: expected a list with targets for every step, as x is one, got shape {y.description}")
         if y.array.shape[:2] != x.array.shape[:2]:
             raise ValueError(f"y: expected targets for every step, {x.array.shape[:2]}, got shape {y.description}")
+
+    def expect_weights(self, *, steps: bool) -> None:
+        """Raise ValueError if a weight is negative, or one for a step though targets have no steps."""
+        if self._weight is None:
+            return
+        axes = self._weight.array.ndim if isinstance(self._weight, Whole) else 2
+        if axes > 1 and not steps:
+            raise ValueError(f"weight: expected one for each sample, got {self._weight.description}")
+        expect_from_0(self._weight, self._lengths[-1], math.inf, "numbers >= 0")
 
     def targets(self, *, ragged: bool) -> Iterator[tuple[Array, NDArray[np.int64] | None]]:
         """Yield targets, some at a time, and their lengths if these matter."""

@@ -67,6 +67,12 @@ def unpad(x: ArrayLike, lengths: ArrayLike) -> list[Array]:
     ------
     ValueError, TypeError
         If there is not one length for each sequence, or one is not from 1 to T.
+
+    Examples
+    --------
+    >>> from fastrnn.data import unpad
+    >>> [one.tolist() for one in unpad([[1, 2, 3], [4, 0, 0]], [3, 1])]
+    [[1, 2, 3], [4]]
     """
     array = real_array("x", x)
     if array.ndim < 2:

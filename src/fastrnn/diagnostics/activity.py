@@ -140,6 +140,15 @@ def saturation(model: Sequential, x: Any, *, lengths: ArrayLike | None = None) -
     ------
     TypeError, ValueError
         If the model is no `Sequential`, or x does not fit it.
+
+    Examples
+    --------
+    >>> import fastrnn, numpy as np
+    >>> model = fastrnn.Sequential(fastrnn.Linear(1, 2, seed=0), fastrnn.Tanh())
+    >>> model.parameters()["0.weight"][:] = [[0.1], [9.0]]
+    >>> found = fastrnn.saturation(model, np.ones((5, 1)))
+    >>> {name: high.tolist() for name, high in found.high.items()}  # how often each unit is at its upper limit
+    {'1 Tanh()': [0.0, 1.0]}
     """
     probe, gates, ends = _run(model, x, lengths)
     low, high = {}, {}
@@ -219,6 +228,14 @@ def dead_relus(model: Sequential, x: Any, *, lengths: ArrayLike | None = None) -
     ------
     TypeError, ValueError
         If the model is no `Sequential`, or x does not fit it.
+
+    Examples
+    --------
+    >>> import fastrnn, numpy as np
+    >>> model = fastrnn.Sequential(fastrnn.Linear(1, 3, seed=0), fastrnn.ReLU())
+    >>> model.parameters()["0.bias"][:] = [9, -9, 9]
+    >>> fastrnn.dead_relus(model, np.ones((5, 1))).units
+    {'1 ReLU()': array([1])}
     """
     probe, trace, _ = _run(model, x, lengths)
     fired = {}

@@ -41,6 +41,12 @@ def draw(model: Sequential, steps: int = 3, path: str | os.PathLike[str] | None 
         If the model is no `Sequential`, ``steps`` no int of at least 1, or the suffix unknown.
     ImportError
         If there is no Matplotlib.
+
+    Examples
+    --------
+    >>> import fastrnn
+    >>> model = fastrnn.Sequential(fastrnn.RNN(2, 3), fastrnn.Linear(3, 1))
+    >>> fastrnn.draw(model, steps=3, path="model.png")
     """
     if not isinstance(model, Sequential):
         raise TypeError(f"model: expected a Sequential, got {type(model).__name__}")

@@ -156,6 +156,15 @@ def gradient_flow(
     ``s_t`` is what a layer hands from step t to its own next step; what the layer above sees of it at step t is not
     counted (Bengio, Simard & Frasconi 1994; Pascanu, Mikolov & Bengio 2013). A float64 copy is measured, so that a
     gradient can be seen to vanish where float32 has no numbers left.
+
+    Examples
+    --------
+    >>> import fastrnn, numpy as np
+    >>> model = fastrnn.Sequential(fastrnn.RNN(4, 32, init="pytorch", seed=0), fastrnn.Linear(32, 1, seed=0))
+    >>> x = np.random.default_rng(0).normal(size=(16, 60, 4))
+    >>> fading = fastrnn.gradient_flow(model, x).time["0.h_l0"]
+    >>> fading.verdict, float(fading.horizon)  # nine steps back less than 1 % is left
+    ('vanishing', 9.0)
     """
     if (y is None) != (loss is None):
         raise ValueError(f"y, loss: expected both or neither, got {'loss' if y is None else 'y'} alone")

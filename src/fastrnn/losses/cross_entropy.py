@@ -31,6 +31,14 @@ class CrossEntropy(Loss):
         ε in [0, 1]: targets become (1 - ε) d + ε/K (Szegedy et al. 2016, "Rethinking the Inception architecture").
     ignore_index : int
         Rows whose class number is this do not count.
+
+    Examples
+    --------
+    >>> from fastrnn.losses import CrossEntropy
+    >>> value, gradient = CrossEntropy()([[0.0, 0.0], [5.0, 1.0]], [1, -100])  # -100 does not count
+    >>> round(value, 4), gradient
+    (0.6931, array([[ 0.5, -0.5],
+           [ 0. ,  0. ]], dtype=float32))
     """
 
     link: str | None = "softmax"

@@ -87,6 +87,12 @@ class SquaredError(Elementwise):
     ----------
     ignore : float, optional
         Elements whose target has this value do not count, nor does a step that has no others; NaN is a value here.
+
+    Examples
+    --------
+    >>> from fastrnn.losses import SquaredError
+    >>> SquaredError()([[1.0, 2.0]], [[0.0, 0.0]])  # the loss, and its gradient
+    (2.5, array([[1., 2.]], dtype=float32))
     """
 
     by_row = True
@@ -106,6 +112,14 @@ class MSE(Elementwise):
     ----------
     ignore : float, optional
         Elements whose target has this value do not count; NaN is a value here.
+
+    Examples
+    --------
+    >>> from fastrnn.losses import MSE
+    >>> MSE()([[1.0, 2.0]], [[0.0, 0.0]])
+    (2.5, array([[1., 2.]], dtype=float32))
+    >>> MSE(ignore=float("nan"))([[1.0, 2.0]], [[0.0, float("nan")]])
+    (1.0, array([[2., 0.]], dtype=float32))
     """
 
     def terms(self, prediction: Array, target: Array) -> tuple[Array, Array]:
@@ -123,6 +137,12 @@ class MAE(Elementwise):
     ----------
     ignore : float, optional
         Elements whose target has this value do not count; NaN is a value here.
+
+    Examples
+    --------
+    >>> from fastrnn.losses import MAE
+    >>> MAE()([[1.0, -2.0]], [[0.0, 0.0]])
+    (1.5, array([[ 0.5, -0.5]], dtype=float32))
     """
 
     def terms(self, prediction: Array, target: Array) -> tuple[Array, Array]:
@@ -140,6 +160,12 @@ class Huber(Elementwise):
         δ > 0, where the parabola ends.
     ignore : float, optional
         Elements whose target has this value do not count; NaN is a value here.
+
+    Examples
+    --------
+    >>> from fastrnn.losses import Huber
+    >>> Huber(delta=1.0)([[1.0, -2.0]], [[0.0, 0.0]])  # the mean of ½ and 1½
+    (1.0, array([[ 0.5, -0.5]], dtype=float32))
     """
 
     def __init__(self, delta: float = 1.0, *, ignore: float | None = None) -> None:
@@ -167,6 +193,13 @@ class BCE(Elementwise):
         How much more a positive target counts, > 0; for each feature, or one number for all. None: 1.
     ignore : float, optional
         Elements whose target has this value do not count; NaN is a value here.
+
+    Examples
+    --------
+    >>> from fastrnn.losses import BCE
+    >>> value, gradient = BCE()([[0.0]], [[1.0]])
+    >>> round(value, 4), gradient  # log 2 and σ(0) - 1
+    (0.6931, array([[-0.5]], dtype=float32))
     """
 
     link: str | None = "sigmoid"

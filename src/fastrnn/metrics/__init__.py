@@ -26,7 +26,6 @@ __all__ = [
     "Recall",
     "Scored",
     "as_metric",
-    "as_metrics",
 ]
 
 METRICS: dict[str, Callable[[], BoundMetric]] = {

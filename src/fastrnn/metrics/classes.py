@@ -35,7 +35,16 @@ class ClassMetric(BoundMetric):
 
 
 class Accuracy(ClassMetric):
-    """The share of what was predicted right; with "sigmoid" each feature of each row is one prediction."""
+    """The share of what was predicted right; with "sigmoid" each feature of each row is one prediction.
+
+    Examples
+    --------
+    >>> from fastrnn.metrics import Accuracy
+    >>> metric = Accuracy().bound("softmax")  # `Trainer` does this
+    >>> metric.update([[0.1, 2.0], [3.0, 0.2]], [1, 1])  # logits and class numbers
+    >>> metric.result()
+    0.5
+    """
 
     name = "accuracy"
 
@@ -93,6 +102,14 @@ class Precision(_Found):
 
     As scikit-learn's precision_score(zero_division=0): with "sigmoid" and one feature of the class 1, otherwise the
     mean over classes (average="macro").
+
+    Examples
+    --------
+    >>> from fastrnn.metrics import Precision
+    >>> metric = Precision().bound("sigmoid")
+    >>> metric.update([[1.0], [2.0], [-3.0]], [[1], [0], [1]])  # two found, one of them right
+    >>> metric.result()
+    0.5
     """
 
     name = "precision"
@@ -107,6 +124,14 @@ class Recall(_Found):
 
     As scikit-learn's recall_score(zero_division=0): with "sigmoid" and one feature of the class 1, otherwise the mean
     over classes (average="macro").
+
+    Examples
+    --------
+    >>> from fastrnn.metrics import Recall
+    >>> metric = Recall().bound("sigmoid")
+    >>> metric.update([[1.0], [-2.0], [-3.0], [-4.0]], [[1], [0], [1], [1]])  # one of three found
+    >>> round(metric.result(), 3)
+    0.333
     """
 
     name = "recall"

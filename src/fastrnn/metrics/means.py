@@ -38,7 +38,16 @@ class _MeanLoss(BoundMetric):
 
 
 class MeanAbsoluteError(_MeanLoss):
-    """Mean of |y - d|."""
+    """Mean of |y - d|.
+
+    Examples
+    --------
+    >>> from fastrnn.metrics import MeanAbsoluteError
+    >>> metric = MeanAbsoluteError().bound(None)
+    >>> metric.update([[1.0], [-2.0]], [[0.0], [0.0]])
+    >>> metric.result()
+    1.5
+    """
 
     name = "mae"
 
@@ -48,7 +57,16 @@ class MeanAbsoluteError(_MeanLoss):
 
 
 class MeanSquaredError(_MeanLoss):
-    """Mean of (y - d)²."""
+    """Mean of (y - d)².
+
+    Examples
+    --------
+    >>> from fastrnn.metrics import MeanSquaredError
+    >>> metric = MeanSquaredError().bound(None)
+    >>> metric.update([[1.0], [-2.0]], [[0.0], [0.0]])
+    >>> metric.result()
+    2.5
+    """
 
     name = "mse"
 
@@ -58,7 +76,16 @@ class MeanSquaredError(_MeanLoss):
 
 
 class BitsPerCharacter(_MeanLoss):
-    """Mean cross-entropy in bits: -log₂ of the probability of what came, without class weights or smoothing."""
+    """Mean cross-entropy in bits: -log₂ of the probability of what came, without class weights or smoothing.
+
+    Examples
+    --------
+    >>> from fastrnn.metrics import BitsPerCharacter
+    >>> metric = BitsPerCharacter().bound("softmax")
+    >>> metric.update([[0.0, 0.0, 0.0, 0.0]], [2])  # four that are equally likely
+    >>> round(metric.result(), 6)
+    2.0
+    """
 
     name = "bits_per_character"
     links = ("softmax",)
@@ -77,6 +104,14 @@ class R2(BoundMetric):
 
     For a constant target 1 where all predictions are right, else 0; NaN of fewer than two rows. Moments of batches are
     put together as by Chan, Golub & LeVeque (1983), "Algorithms for computing the sample variance".
+
+    Examples
+    --------
+    >>> from fastrnn.metrics import R2
+    >>> metric = R2().bound(None)
+    >>> metric.update([[1.0], [2.0], [2.0]], [[1.0], [2.0], [3.0]])
+    >>> metric.result()
+    0.5
     """
 
     name = "r2"

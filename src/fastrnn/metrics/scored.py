@@ -31,6 +31,15 @@ class Scored(BoundMetric):
         where the loss has a link, else "prediction".
     name : str, optional
         The function's own if not given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.metrics import Scored
+    >>> metric = Scored(lambda y_true, y_pred: np.abs(y_true - y_pred).max(), name="worst").bound(None)
+    >>> metric.update([[1.0], [5.0]], [[1.5], [2.0]])
+    >>> metric.result()
+    3.0
     """
 
     links = (None, "sigmoid", "softmax")

@@ -32,6 +32,14 @@ class Adam(FusedOptimizer):
     ------
     ValueError, TypeError
         If a number is out of range or of another type.
+
+    Examples
+    --------
+    >>> import fastrnn, numpy as np
+    >>> w, g = np.array([1.0, 2.0]), np.array([1.0, -1000.0])
+    >>> fastrnn.Adam(0.1).update({"w": w}, {"w": g})  # the first step is as long as the rate, whatever the gradient
+    >>> w.round(3)
+    array([0.9, 2.1])
     """
 
     _rule = "adam"
@@ -77,6 +85,15 @@ class AdamW(Adam):
     ------
     ValueError, TypeError
         If a number is out of range or of another type.
+
+    Examples
+    --------
+    >>> import fastrnn, numpy as np
+    >>> w, b = np.ones((1, 2)), np.ones(2)
+    >>> optimizer = fastrnn.AdamW(0.1, weight_decay=0.5)
+    >>> optimizer.update({"w": w, "b": b}, {"w": 0 * w, "b": 0 * b})  # no gradient: what is left is decay
+    >>> w, b
+    (array([[0.95, 0.95]]), array([1., 1.]))
     """
 
     def __init__(

@@ -36,6 +36,16 @@ def clip_by_global_norm(gradients: Mapping[str, Array], limit: float) -> float:
     ------
     ValueError, TypeError
         If the limit is not such a number, or a gradient not such an array, or one that cannot be written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.optimizers import clip_by_global_norm
+    >>> g = {"w": np.array([3.0]), "b": np.array([4.0])}
+    >>> clip_by_global_norm(g, 1.0)
+    5.0
+    >>> g
+    {'w': array([0.6]), 'b': array([0.8])}
     """
     limit = _limit(limit)
     arrays = list(gradients.values())
@@ -59,6 +69,15 @@ def clip_by_value(gradients: Mapping[str, Array], limit: float) -> None:
     ------
     ValueError, TypeError
         If the limit is not such a number, or a gradient not such an array, or one that cannot be written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrnn.optimizers import clip_by_value
+    >>> g = {"w": np.array([3.0, -0.5])}
+    >>> clip_by_value(g, 1.0)
+    >>> g
+    {'w': array([ 1. , -0.5])}
     """
     limit = _limit(limit)
     _named(gradients, lambda: _clipping.clamp(list(gradients.values()), limit))

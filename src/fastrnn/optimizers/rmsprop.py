@@ -36,6 +36,14 @@ class RMSprop(FusedOptimizer):
     ------
     ValueError, TypeError
         If a number is out of range or of another type.
+
+    Examples
+    --------
+    >>> import fastrnn, numpy as np
+    >>> w, g = np.array([1.0, 2.0]), np.array([1.0, -1000.0])
+    >>> fastrnn.RMSprop(0.1, alpha=0.75).update({"w": w}, {"w": g})  # s = g²/4, so a step is twice the rate
+    >>> w.round(3)
+    array([0.8, 2.2])
     """
 
     _rule = "rmsprop"

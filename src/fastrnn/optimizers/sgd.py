@@ -29,6 +29,14 @@ class SGD(FusedOptimizer):
     ------
     ValueError, TypeError
         If a number is out of range or of another type.
+
+    Examples
+    --------
+    >>> import fastrnn, numpy as np
+    >>> w, g = np.array([1.0, 2.0]), np.array([1.0, -1.0])
+    >>> fastrnn.SGD(0.5).update({"w": w}, {"w": g})  # in place
+    >>> w
+    array([0.5, 2.5])
     """
 
     _rule = "sgd"

@@ -40,6 +40,12 @@ class Factor:
     ------
     TypeError, ValueError
         If an argument is not of this kind.
+
+    Examples
+    --------
+    >>> from fastrnn.schedules import Factor
+    >>> [Factor(lambda n: 1 / (1 + n)).rate(1.0, n) for n in (0, 1, 3)]
+    [1.0, 0.5, 0.25]
     """
 
     function: Callable[[int], float]

@@ -24,6 +24,12 @@ class StepDecay:
     ------
     TypeError, ValueError
         If an argument is out of range or of another type.
+
+    Examples
+    --------
+    >>> import fastrnn
+    >>> [fastrnn.StepDecay(2, 0.5).rate(1.0, epoch) for epoch in range(5)]
+    [1.0, 1.0, 0.5, 0.5, 0.25]
     """
 
     every: int
@@ -60,6 +66,12 @@ class Cosine:
     ------
     TypeError, ValueError
         If an argument is out of range or of another type.
+
+    Examples
+    --------
+    >>> import fastrnn
+    >>> [round(fastrnn.Cosine(4, final_rate=0.2).rate(1.0, n), 2) for n in range(6)]
+    [1.0, 0.88, 0.6, 0.32, 0.2, 0.2]
     """
 
     steps: int
@@ -97,6 +109,13 @@ class Warmup:
     TypeError, ValueError
         If an argument is out of range or of another type; if ``then`` counts something else, or is a
         `ReduceOnPlateau`, which is no function of the count.
+
+    Examples
+    --------
+    >>> import fastrnn
+    >>> schedule = fastrnn.Warmup(2, then=fastrnn.Cosine(2), start_factor=0.5)
+    >>> [round(schedule.rate(1.0, n), 2) for n in range(5)]
+    [0.5, 0.75, 1.0, 0.5, 0.0]
     """
 
     steps: int
@@ -148,6 +167,13 @@ class OneCycle:
     ------
     TypeError, ValueError
         If an argument is out of range or of another type.
+
+    Examples
+    --------
+    >>> import fastrnn
+    >>> schedule = fastrnn.OneCycle(1.0, 5, pct_start=0.6, div_factor=4, final_div_factor=10)
+    >>> [round(schedule.rate(1.0, n), 3) for n in range(5)]
+    [0.25, 0.625, 1.0, 0.512, 0.025]
     """
 
     peak: float

@@ -17,10 +17,10 @@ def of_loss(model: Model, batch: Batch, state: Any) -> str:
         if not np.isfinite(array).all():
             return f"parameter {name} is not finite"
     inputs = batch.x if isinstance(batch.x, tuple) else (batch.x,)
-    for x in inputs:
-        bad = first_not_finite(x) if isinstance(x, np.ndarray) else None
+    for name, array in (*(("x", x) for x in inputs), ("y", batch.y)):
+        bad = first_not_finite(array) if isinstance(array, np.ndarray) else None
         if bad is not None and batch.lengths is None:
-            return f"x is not finite in sample {bad[0]} of the batch"
+            return f"{name} is not finite in sample {bad[0]} of the batch"
     if isinstance(model, Sequential):
         for i, output in enumerate(model.outputs(batch.x, state, lengths=batch.lengths)):
             if not np.isfinite(output).all():

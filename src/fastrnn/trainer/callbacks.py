@@ -21,6 +21,19 @@ class Callback:
     """Base of callbacks; each method does nothing unless it is defined.
 
     What has to survive in a checkpoint goes through `state_dict` and `load_state_dict`.
+
+    Examples
+    --------
+    >>> import fastrnn, numpy as np
+    >>> class Updates(fastrnn.Callback):
+    ...     count = 0
+    ...     def on_update(self, trainer, history):
+    ...         self.count += 1
+    >>> x, model = np.ones((64, 2)), fastrnn.Sequential(fastrnn.Linear(2, 1))
+    >>> updates = Updates()
+    >>> history = fastrnn.Trainer(model, "mse").fit(x, x[:, :1], epochs=3, callbacks=[updates], verbose=0)
+    >>> updates.count  # two batches of 32 an epoch
+    6
     """
 
     def on_start(self, trainer: "Trainer", history: History) -> None:
@@ -69,21 +82,11 @@ def as_callbacks(callbacks: Sequence[Any]) -> list[Callback]:
     return [one if isinstance(one, Callback) else _Function(one) for one in callbacks]
 
 
-def series(history: History, monitor: str) -> list[float]:
-    """Return the numbers of every epoch that go by a name: ``loss``, ``validation_loss`` or a metric's.
-
-    Raises
-    ------
-    ValueError
-        If there are none.
-    """
-    found: dict[str, list[float]] = {"loss": history.loss, "validation_loss": history.validation_loss}
-    found |= history.metrics | {f"validation_{name}": values for name, values in history.validation_metrics.items()}
-    if not found.get(monitor):
-        known = ", ".join(name for name, values in found.items() if values)
-        hint = "; pass validation= to fit" if monitor.startswith("validation_") else ""
-        raise ValueError(f"monitor: expected one of {known}, got {monitor!r}{hint}")
-    return found[monitor]
+def expect_monitored(monitor: str, numbers: Sequence[str]) -> None:
+    """Raise ValueError unless a number of this name is known after every epoch."""
+    if monitor not in numbers:
+        hint = "; pass validation= to fit" if f"{monitor}".startswith("validation_") else ""
+        raise ValueError(f"monitor: expected one of {', '.join(numbers)}, got {monitor!r}{hint}")
 
 
 class EarlyStopping(Callback):
@@ -108,6 +111,16 @@ class EarlyStopping(Callback):
         The best number so far.
     best_epoch : int
         When that was, counted from 1; 0 before there is one.
+
+    Examples
+    --------
+    >>> import fastrnn, numpy as np
+    >>> x, model = np.ones((64, 2)), fastrnn.Sequential(fastrnn.Linear(2, 1))
+    >>> stop = fastrnn.EarlyStopping(patience=2, min_change=10.0)  # nothing gets so much better
+    >>> trainer = fastrnn.Trainer(model, "mse")
+    >>> history = trainer.fit(x, x[:, :1], epochs=100, validation=0.25, callbacks=[stop], verbose=0)
+    >>> len(history.loss), stop.best_epoch, history.stopped
+    (3, 1, 'no improvement of validation_loss for 2 epochs')
     """
 
     def __init__(
@@ -130,21 +143,22 @@ class EarlyStopping(Callback):
         self.best, self.best_epoch = math.nan, 0
         self._parameters: dict[str, Array] = {}
 
-    def on_start(self, trainer: "Trainer", history: History) -> None:  # noqa: ARG002
-        """Forget an earlier training; a resumed one goes on."""
+    def on_start(self, trainer: "Trainer", history: History) -> None:
+        """Refuse what can't be monitored; forget an earlier training, but go on with one that resumes."""
+        expect_monitored(self.monitor, trainer.numbers)
         if not history.loss:
             self._forget()
 
     def on_epoch(self, trainer: "Trainer", history: History) -> bool:
         """Keep the parameters if they are the best; True if there were none such for too long."""
-        values = series(history, self.monitor)
+        value, epoch = history.latest()[self.monitor], len(history.loss)
         sign = -1.0 if self.maximize else 1.0
-        first = not self.best_epoch or (math.isnan(self.best) and not math.isnan(values[-1]))
-        if first or sign * values[-1] < sign * self.best - self.min_change:
-            self.best, self.best_epoch = values[-1], len(values)
+        first = not self.best_epoch or (math.isnan(self.best) and not math.isnan(value))
+        if first or sign * value < sign * self.best - self.min_change:
+            self.best, self.best_epoch = value, epoch
             if self.restore_best:
                 self._parameters = trainer.model.state_dict()
-        if len(values) - self.best_epoch < self.patience:
+        if epoch - self.best_epoch < self.patience:
             return False
         history.stopped = f"no improvement of {self.monitor} for {self.patience} epochs"
         return True
@@ -173,6 +187,15 @@ class CSVLog(Callback):
     ----------
     path : path
         Replaced if it is there already.
+
+    Examples
+    --------
+    >>> import fastrnn, numpy as np
+    >>> x, model = np.ones((64, 2)), fastrnn.Sequential(fastrnn.Linear(2, 1))
+    >>> log = fastrnn.CSVLog("log.csv")
+    >>> history = fastrnn.Trainer(model, "mse").fit(x, x[:, :1], epochs=2, callbacks=[log], verbose=0)
+    >>> print(log.path.read_text().splitlines()[0])
+    epoch,loss,learning_rate,seconds
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -46,6 +46,19 @@ class Checkpoint:
     ------
     ValueError, TypeError
         If a number is not positive.
+
+    Examples
+    --------
+    >>> import fastrnn, numpy as np
+    >>> def train(epochs):
+    ...     model = fastrnn.Sequential(fastrnn.Linear(2, 1, seed=0))
+    ...     trainer, x = fastrnn.Trainer(model, "mse", seed=0), np.ones((64, 2))
+    ...     checkpoint = fastrnn.Checkpoint("run", every=100)
+    ...     return trainer.fit(x, x[:, :1], epochs=epochs, checkpoint=checkpoint, resume=True, verbose=0)
+    >>> train(2)
+    History(epochs=2, ...)
+    >>> train(5)  # goes on behind the second epoch
+    History(epochs=5, ...)
     """
 
     def __init__(
@@ -72,6 +85,8 @@ class Checkpoint:
         OSError
             If nothing can be written there.
         """
+        if self.path.parent.exists() and not self.path.parent.is_dir():
+            raise NotADirectoryError(f"checkpoint: expected a directory, got the file {self.path.parent}")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         expect_writable("checkpoint", self.path.parent)
         self._written, self._at = 0, time.monotonic()
@@ -134,9 +149,8 @@ def _flatten(tree: Tree, name: str, arrays: Arrays) -> Tree:
         arrays[name] = np.ascontiguousarray(tree).reshape(tree.shape)
         return {"array": name}
     if isinstance(tree, dict):
-        strange = next((key for key in tree if not isinstance(key, str)), None)
-        if strange is not None:
-            raise TypeError(f"checkpoint: {name} has the key {shown(strange)}; only texts can be written as keys")
+        if not all(isinstance(key, str) for key in tree):
+            raise TypeError(f"checkpoint: {name} has keys that are not text: {shown(list(tree))}")
         return {"dict": {key: _flatten(value, f"{name}.{key}" if name else key, arrays) for key, value in tree.items()}}
     if isinstance(tree, (list, tuple)):
         kind = "tuple" if isinstance(tree, tuple) else "list"

@@ -32,6 +32,7 @@ def checked(model: Model, loss: Loss, dataset: Dataset) -> Dataset:
     parts = (model.encoder, model.decoder) if isinstance(model, EncoderDecoder) else (model,)
     dataset.expect_ids([part.sizes[0] if isinstance(part, Sequential) and part.takes_ids else None for part in parts])
     shape = _output_shape(model, first)
+    dataset.expect_weights(steps=len(shape) > 1)
     timed = output_lengths(model, dataset.lengths) is not None
     if timed:
         dataset.expect_targets_of_steps()
@@ -58,7 +59,8 @@ def _output_shape(model: Model, x: Any) -> tuple[int, ...]:
     """Return the shape of one sample's output; whatever the model refuses, it refuses here."""
     if isinstance(model, Sequential) and all(model.timed):  # a text may be one very long sequence: one step will do
         return (int(x.shape[1]), *np.shape(model(x[:, :1]))[2:])
-    return np.shape(model(x))[1:]
+    shape: tuple[int, ...] = np.shape(model(x))
+    return shape[1:]
 
 
 def expect_carries(model: Model, what: str) -> None:

@@ -45,7 +45,7 @@ def as_truncation(tbptt: int | tuple[int, int] | None) -> Truncation:
     """
     if tbptt is None:
         return None
-    if not isinstance(tbptt, tuple):
+    if not isinstance(tbptt, (tuple, list)):
         k = positive_int("tbptt", tbptt)
         return k, k
     if len(tbptt) != 2:

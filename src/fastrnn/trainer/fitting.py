@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from fastrnn.data import Batch
-from fastrnn.trainer.callbacks import Callback
+from fastrnn.trainer.callbacks import Callback, expect_monitored
 from fastrnn.trainer.checkpoint import Checkpoint
 from fastrnn.trainer.history import History
 from fastrnn.trainer.interrupt import Interrupt
@@ -127,6 +127,9 @@ class Fit:
         self._rng["began"] = self.learner.rng.bit_generator.state
         if share is not None and isinstance(self.source, FromDataset):
             self.source, self.held_out = self.source.split(share, self.learner.rng)
+        names = ("loss", *(metric.name for metric in self.learner.metrics))
+        self.learner.numbers = (*names, *(f"validation_{name}" for name in names if self.held_out is not None))
+        expect_monitored(self.learner.watched(self.learner.numbers), self.learner.numbers)
         self._take_over(tree)
 
     def _take_over(self, tree: Mapping[str, Any] | None) -> None:
@@ -202,7 +205,7 @@ class Fit:
                     history.validation_metrics.setdefault(name, []).append(value)
         history.seconds.append(time.perf_counter() - began)
         self.position = Position(position.epoch + 1)
-        learner.end_epoch((history.validation_loss or history.loss)[-1])
+        learner.end_epoch(history.latest())
         bar.show(history)
         self._ask_callbacks()
 

@@ -28,6 +28,16 @@ class History:
         The global norm at every update, before clipping.
     stopped : str
         Why training ended before its last epoch; empty if it did not.
+
+    Examples
+    --------
+    >>> import fastrnn, numpy as np
+    >>> x, model = np.ones((64, 2)), fastrnn.Sequential(fastrnn.Linear(2, 1))
+    >>> history = fastrnn.Trainer(model, "mse", metrics=["mae"]).fit(x, x[:, :1], epochs=3, validation=0.25, verbose=0)
+    >>> len(history.loss), len(history.validation_metrics["mae"]), len(history.gradient_norm)
+    (3, 3, 6)
+    >>> list(history.latest())
+    ['loss', 'mae', 'validation_loss', 'validation_mae']
     """
 
     loss: list[float] = field(default_factory=list)

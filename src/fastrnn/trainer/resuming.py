@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn._validation import positive_float, positive_int, shown
+from fastrnn._validation import positive_float, positive_int
 from fastrnn.trainer.callbacks import Callback
 from fastrnn.trainer.checkpoint import Checkpoint, CheckpointError
 from fastrnn.trainer.history import History
@@ -85,10 +85,14 @@ def expect_same(checkpoint: Checkpoint | None, tree: Any, settings: Mapping[str,
     then = tree["settings"]
     for name in [*settings, *then]:
         if type(settings.get(name)) is not type(then.get(name)) or settings.get(name) != then.get(name):
-            raise CheckpointError(
-                f"{path}: a checkpoint of another training: {name} was {shown(then.get(name))}, "
-                f"and is {shown(settings.get(name))} now"
-            )
+            was, now = _around_difference(str(then.get(name)), str(settings.get(name)))
+            raise CheckpointError(f"{path}: a checkpoint of another training: {name} was {was}, and is {now} now")
+
+
+def _around_difference(one: str, two: str) -> tuple[str, str]:
+    """Return two texts, of long ones what lies around the first place where they differ."""
+    place = next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), 0)
+    return tuple(text if len(text) < 80 else f"…{text[max(0, place - 40) : place + 40]}…" for text in (one, two))  # type: ignore[return-value]
 
 
 def learner_tree(learner: Learner) -> Tree:

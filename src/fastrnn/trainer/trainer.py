@@ -151,6 +151,11 @@ class Trainer:
         """The gradient's global norm at the last update, before clipping."""
         return self._learner.gradient_norm
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """What is known after every epoch of the training that runs, as `History.latest` names it."""
+        return self._learner.numbers
+
     def step(
         self, x: Any, y: Any, *, lengths: Any = None, sample_weight: ArrayLike | None = None, state: Any = None
     ) -> float:
@@ -188,7 +193,16 @@ class Trainer:
         sample_weight: ArrayLike | None = None,
         batch_size: int = EVALUATED,
     ) -> dict[str, float]:
-        """Return the mean loss, as ``loss``, and the metrics over some data, without training."""
+        """Return the mean loss, as ``loss``, and the metrics over some data, without training.
+
+        Examples
+        --------
+        >>> import fastrnn, numpy as np
+        >>> x = np.ones((8, 2))
+        >>> trainer = fastrnn.Trainer(fastrnn.Sequential(fastrnn.Linear(2, 1)), "mse", metrics=["mae"])
+        >>> list(trainer.score(x, x[:, :1]))
+        ['loss', 'mae']
+        """
         source = self._source(x, y, lengths, sample_weight, positive_int("batch_size", batch_size), shuffle=False)
         return measure(self._learner, source)
 
@@ -273,6 +287,8 @@ class Trainer:
             If the loss or a gradient is no longer finite; it names the layer.
         """
         epochs, batch_size = positive_int("epochs", epochs), positive_int("batch_size", batch_size)
+        if verbose not in (0, 1):
+            raise ValueError(f"verbose: expected 0 or 1, got {shown(verbose)}")
         found = as_callbacks(callbacks)
         shuffle, bucket = a_bool("shuffle", shuffle), a_bool("bucket", bucket)
         if a_bool("resume", resume) and checkpoint is None:
@@ -282,6 +298,8 @@ class Trainer:
         stateful = a_bool("stateful", stateful)
         if stateful:
             expect_carries(self.model, "stateful")
+            if shuffle and not (y is None and not isinstance(x, Dataset)):
+                raise ValueError("stateful: expected shuffle=False, as the rows of a batch go on in the next")
         source = self._source(x, y, lengths, sample_weight, batch_size, shuffle=shuffle, bucket=bucket)
         held_out = held_out_of(self.model, self.loss, validation, source)
         share = validation is not None and held_out is None
@@ -317,6 +335,15 @@ class Trainer:
         -------
         RangeTest
             Its ``suggestion`` is a learning rate; ``plot()`` draws the curve.
+
+        Examples
+        --------
+        >>> import fastrnn, numpy as np
+        >>> x = np.random.default_rng(0).normal(size=(64, 2))
+        >>> trainer = fastrnn.Trainer(fastrnn.Sequential(fastrnn.Linear(2, 1, seed=0)), "mse", seed=0)
+        >>> found = trainer.find_learning_rate(x, x[:, :1], low=1e-4, high=10)
+        >>> 1e-2 < found.suggestion < 1
+        True
         """
         source = self._source(x, y, lengths, sample_weight, positive_int("batch_size", batch_size), shuffle=True)
         return find(self._learner, source, low, high, steps)
