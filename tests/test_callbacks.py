@@ -71,6 +71,7 @@ class Scripted(fastrnn.Callback):
         ([1, 2, 3, 3, 3, 3], {"patience": 2, "maximize": True}, 5, 3),
         ([5, 4, 3, 2, 1], {"patience": 1}, 5, 5),
         ([5, float("nan"), 4, float("nan"), 5], {"patience": 2}, 5, 3),
+        ([float("nan"), 5, 4, 3, 2], {"patience": 2}, 5, 5),
     ],
 )
 def test_early_stopping(losses, options, epochs, best):
@@ -231,6 +232,30 @@ def test_the_range_test_finds_a_rate_and_changes_nothing():
             trainer.find_learning_rate(x, y, **wrong)
 
 
+class Bare:
+    """As little of a file as one can write to."""
+
+    closed = False
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+def test_files_that_are_closed_or_can_only_be_written():
+    x, y = data()
+    closed, bare = io.StringIO(), Bare()
+    closed.close()
+    for file in (closed, bare):
+        assert len(fastrnn.Trainer(model(), "mse").fit(x, y, epochs=1, file=file).loss) == 1
+    assert "epoch 1/1" in bare.text
+
+
 def test_silent_without_standard_error(monkeypatch):
     x, y = data()
     monkeypatch.setattr(sys, "stderr", None)
@@ -289,7 +314,7 @@ def test_a_target_that_is_not_finite_is_named():
     ("options", "message"),
     [
         ({"verbose": 2}, "^verbose: expected 0 or 1, got 2"),
-        ({"sample_weight": np.ones((12, 5, 1))}, "^weight: expected one for each sample or step, got shape"),
+        ({"sample_weight": np.ones((12, 5, 1))}, "^weight: expected one for each sample, or for each step"),
         ({"sample_weight": np.arange(12.0) - 1}, "^weight: expected numbers >= 0, got -1.0 in sample 0"),
     ],
 )

@@ -153,7 +153,8 @@ class EarlyStopping(Callback):
         """Keep the parameters if they are the best; True if there were none such for too long."""
         value, epoch = history.latest()[self.monitor], len(history.loss)
         sign = -1.0 if self.maximize else 1.0
-        if not self.best_epoch or sign * value < sign * self.best - self.min_change:
+        first = not self.best_epoch or (math.isnan(self.best) and not math.isnan(value))
+        if first or sign * value < sign * self.best - self.min_change:
             self.best, self.best_epoch = value, epoch
             if self.restore_best:
                 self._parameters = trainer.model.state_dict()

@@ -144,7 +144,8 @@ def read(path: Path) -> Tree:
 
 def _flatten(tree: Tree, name: str, arrays: Arrays) -> Tree:
     """Return what JSON can hold of a tree, the arrays by their names."""
-    if isinstance(tree, np.ndarray):
+    if isinstance(tree, np.ndarray) and tree.dtype.kind in "biuf" and tree.itemsize <= 8:
+        name = f"{len(arrays)}.{name}"  # keys may have dots
         arrays[name] = np.ascontiguousarray(tree).reshape(tree.shape)
         return {"array": name}
     if isinstance(tree, dict):
@@ -158,7 +159,8 @@ def _flatten(tree: Tree, name: str, arrays: Arrays) -> Tree:
         return tree.item()
     if tree is None or isinstance(tree, (bool, int, float, str)):
         return tree
-    raise TypeError(f"checkpoint: {name} is of type {type(tree).__name__}, which can't be written")
+    kind = f"an array of {tree.dtype}" if isinstance(tree, np.ndarray) else f"of type {type(tree).__name__}"
+    raise TypeError(f"checkpoint: {name} is {kind}, which can't be written")
 
 
 def _unflatten(tree: Tree, arrays: Arrays) -> Tree:

@@ -119,7 +119,7 @@ class Fit:
         if self.checkpoint is not None:
             expect_keepable(self.learner.optimizer)
         tree = None if self.checkpoint is None else self.checkpoint.prepare(resume=resume)
-        self._settings |= {"validation": share}
+        self._settings |= {"validation": share if self.held_out is None else self.held_out.describe()}
         if tree is not None:
             expect_same(self.checkpoint, tree, self._settings)
             with damage(self.checkpoint):
@@ -145,8 +145,10 @@ class Fit:
                 self.state, self.ended = tree["state"], str(tree["ended"])
                 for callback, state in zip(self.callbacks, tree["callbacks"], strict=True):
                     callback.load_state_dict(state)
-            if self.ended == EPOCHS and self.position.epoch < self.epochs:
-                self.ended = ""
+            if self.ended in ("", EPOCHS):
+                self.ended = EPOCHS if self.position.epoch >= self.epochs else ""
+            else:
+                self.history.stopped = self.ended
         for callback in self.callbacks:
             callback.on_start(self.trainer, self.history)
         if tree is not None:

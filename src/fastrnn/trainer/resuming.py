@@ -25,6 +25,7 @@ def settings_of(learner: Learner, source: Source, callbacks: Sequence[Callback],
         "model": _description(type(learner.model).__name__, config),
         "parameters": ", ".join(f"{name} {array.shape} {array.dtype}" for name, array in parameters.items()),
         "loss": _name(learner.loss),
+        "learning_rate": float(learner.initial_rate),
         "optimizer": _description(type(learner.optimizer).__name__, _hyperparameters(learner.optimizer)),
         "limits": str(learner.limits),
         "tbptt": str(learner.truncation),
@@ -42,7 +43,7 @@ def _description(name: str, config: Mapping[str, Any]) -> str:
 
 
 def _hyperparameters(optimizer: Any) -> dict[str, Any]:
-    """Return the settings of an optimiser; a schedule changes its learning rate, so that is not one of them."""
+    """Return the settings of an optimiser but its learning rate, which a schedule or a callback may have changed."""
     found: dict[str, Any] = optimizer.settings() if hasattr(optimizer, "settings") else {}
     return {name: value for name, value in found.items() if name != "learning_rate"}
 
@@ -111,7 +112,7 @@ def learner_tree(learner: Learner) -> Tree:
 def load_learner(learner: Learner, tree: Tree) -> None:
     """Undo `learner_tree`."""
     counts = count("updates", tree["updates"]), count("epochs", tree["epochs"])
-    rate = positive_float("learning_rate", tree["learning_rate"])
+    rate = positive_float("learning_rate", tree["learning_rate"], zero=True)
     optimizer: Any = learner.optimizer
     optimizer.load_state_dict(tree["optimizer"])
     if tree["schedule"] is not None:

@@ -11,7 +11,7 @@ from fastrnn._validation import Seed, a_bool, as_generator, positive_float, posi
 from fastrnn.data import Batch, Dataset
 from fastrnn.layers import Model, Sigmoid, Softmax
 from fastrnn.losses import Loss, as_loss
-from fastrnn.metrics import as_metric
+from fastrnn.metrics import as_metrics
 from fastrnn.optimizers import Adam, Optimizer
 from fastrnn.schedules import Schedule, as_schedule
 from fastrnn.trainer.callbacks import as_callbacks
@@ -97,8 +97,6 @@ class Trainer:
         truncation = as_truncation(tbptt)
         if truncation is not None:
             expect_carries(model, "tbptt")
-        if isinstance(metrics, (str, bytes)) or not isinstance(metrics, Sequence):
-            raise TypeError(f"metrics: expected a list, got {shown(metrics)}")
         self._learner = Learner(
             model,
             fitting,
@@ -107,7 +105,7 @@ class Trainer:
             truncation=truncation,
             accumulate=positive_int("accumulate", accumulate),
             schedule=None if schedule is None else as_schedule(schedule),
-            metrics=[as_metric(metric, fitting.link, fitting.ignore) for metric in metrics],
+            metrics=as_metrics(metrics, fitting.link, fitting.ignore),
             rng=as_generator(seed),
         )
         if self.loss.link and isinstance(model.ends_in(), (Sigmoid, Softmax)):
@@ -297,7 +295,8 @@ class Trainer:
             raise ValueError("resume: expected a checkpoint to go on from; pass checkpoint= as well")
         if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
             checkpoint = Checkpoint(checkpoint)
-        if a_bool("stateful", stateful):
+        stateful = a_bool("stateful", stateful)
+        if stateful:
             expect_carries(self.model, "stateful")
             if shuffle and not (y is None and not isinstance(x, Dataset)):
                 raise ValueError("stateful: expected shuffle=False, as the rows of a batch go on in the next")
