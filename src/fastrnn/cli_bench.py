@@ -23,7 +23,7 @@ KIND_NAMES = tuple(dict.fromkeys((*KINDS, *(kind for _, kind in OTHERS), Epoch.k
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Each regime once, in under three minutes.")
+@click.option("--quick", is_flag=True, help="Each regime once, in under four minutes.")
 @click.option("--threads", metavar="K[,K]...", help="Thread counts.  [default: 1,2, as far as there are CPUs]")
 @click.option("--cell", "cells", type=click.Choice(CELL_NAMES), multiple=True, help="This cell alone; may be repeated.")
 @click.option(
