@@ -69,7 +69,7 @@ def test_a_run_of_training_has_tables_and_a_picture_of_its_own(tmp_path):
     result = run("bench", *options, "--json", str(path), "--plot", str(picture), "--markdown")
     assert result.status == 0, result
     rows = [line.split(" | ") for line in result.out.splitlines() if line.startswith(("| step", "| adam step 40"))]
-    assert rows[0][:2] == ["| step of an optimiser", "fastrnn, µs"]
+    assert rows[0][:2] == ["| step of an optimiser", "fastrnn, ms"]
     assert rows[1][0] == "| adam step 40 tensors, 32 wide"
     assert float(rows[1][1]) > 0
     assert "<!-- 40 tensors, 32 wide -->" in picture.read_text()

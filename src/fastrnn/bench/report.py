@@ -72,8 +72,8 @@ def _over_default(_: Run, result: Result) -> str:
 
 TABLES = (
     Table("compare", "case", "ms", 1e3, "peak", _peak),
-    Table("epoch", "epoch of training", "ms", 1e3, "outside kernels", _outside),
-    Table("optimizer", "step of an optimiser", "µs", 1e6, "pytorch / fastrnn", _over_default),
+    Table("epoch", "epoch of training", "s", 1, "outside kernels", _outside),
+    Table("optimizer", "step of an optimiser", "ms", 1e3, "pytorch / fastrnn", _over_default),
 )
 
 
@@ -158,7 +158,7 @@ def _others(run: Run) -> Iterator[str]:
     if other:
         yield ""
     for result in other:
-        unit, scale = ("MB", 1e-6) if result.work == "memory" else ("ms", 1e3)
+        unit, scale = {"memory": ("MB", 1e-6), "overhead": ("s", 1)}.get(result.work, ("ms", 1e3))
         values = ", ".join(f"{name} {value * scale:.3g} {unit}" for name, value in result.values.items())
         said = values or "; ".join(f"{name}: {reason}" for name, reason in result.reasons.items())
         yield f"{result.work}, {result.case.name}, {result.threads} threads: {said}"
