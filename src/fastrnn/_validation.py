@@ -34,6 +34,7 @@ __all__ = [
     "real_array",
     "rows_of_stream",
     "shown",
+    "steps_that_count",
 ]  # `shown` is a repr that is short, however long the value
 
 Array = NDArray[Any]
@@ -201,6 +202,11 @@ def checked_lengths(lengths: ArrayLike, steps: int, rows: int, of: str = "x") ->
     if rows and not (array.min() >= 1 and array.max() <= steps):
         raise ValueError(f"lengths: expected 1 to {steps}, the steps of {of}, got {array.min()} to {array.max()}")
     return array.astype(np.int64)
+
+
+def steps_that_count(lengths: ArrayLike, steps: int) -> NDArray[np.bool_]:
+    """Return which of T steps lie within the lengths (N,) of sequences: (N, T)."""
+    return np.arange(steps) < np.asarray(lengths)[:, None]
 
 
 def first_not_finite(array: Array, counts: NDArray[np.bool_] | None = None) -> tuple[int, ...] | None:

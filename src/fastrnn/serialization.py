@@ -47,6 +47,7 @@ from fastrnn.layers import (
 from fastrnn.layers.model import LINKS
 
 FORMAT = 1
+TEMPORARY = ".fastrnn-{}.part"  # the name of a file that is being written
 LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
     for kind in (
@@ -125,7 +126,7 @@ def write_whole(path: Path_, content: bytes) -> None:
         raise OSError(f"{path}: not a regular file")
     target = Path(os.path.realpath(path))  # through links, so that they stay
     try:
-        name = str(target.parent / f".fastrnn-{secrets.token_hex(8)}.part")
+        name = str(target.parent / TEMPORARY.format(secrets.token_hex(8)))
         handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
     except OSError as error:
         raise type(error)(error.errno, error.strerror, os.fspath(path)) from None

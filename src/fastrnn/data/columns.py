@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn._validation import first_not_finite, shown
+from fastrnn._validation import first_not_finite, shown, steps_that_count
 
 Array = NDArray[Any]
 Rows = slice | NDArray[np.intp]
@@ -155,7 +155,7 @@ def _expect_none(of: Column, lengths: NDArray[np.int64] | None, first_bad: Searc
     for start, block in of.blocks():
         counts = None
         if lengths is not None and block.ndim > 1:
-            counts = np.arange(block.shape[1]) < lengths[start : start + len(block), None]
+            counts = steps_that_count(lengths[start : start + len(block)], block.shape[1])
         index = first_bad(block, counts)
         if index is not None:
             sample, *place = index

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._validation import checked_lengths, real_array, shown
+from fastrnn._validation import checked_lengths, real_array, shown, steps_that_count
 from fastrnn.data.checks import Array, expect_finite, is_list_of_arrays, pieces
 
 
@@ -70,7 +70,7 @@ def _rows_of_array(name: str, array: Array, lengths: ArrayLike | None, axes: Seq
     if lengths is not None:
         if array.ndim != 3:
             raise ValueError(f"{name}: expected shape (N, T, F) with lengths, got {array.shape}")
-        counts = np.arange(array.shape[1]) < checked_lengths(lengths, array.shape[1], len(array))[:, None]  # (N, T)
+        counts = steps_that_count(checked_lengths(lengths, array.shape[1], len(array)), array.shape[1])
     for piece in pieces(array):
         part, valid = array[piece], None if counts is None else counts[piece]
         expect_finite(name, part, axes, valid, piece.start)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn._validation import checked_lengths, real_array, shown
+from fastrnn._validation import checked_lengths, real_array, shown, steps_that_count
 from fastrnn.data.checks import Array
 from fastrnn.data.columns import Sequences
 
@@ -46,7 +46,7 @@ def pad(sequences: Sequence[ArrayLike], value: float = 0) -> tuple[Array, NDArra
     if fill.ndim or np.result_type(padded.dtype, fill.item()) != padded.dtype:
         raise ValueError(f"value: expected a number of {padded.dtype}, got {shown(value)}")
     if fill != 0:
-        padded[np.arange(padded.shape[1]) >= found.lengths[:, None]] = fill
+        padded[~steps_that_count(found.lengths, padded.shape[1])] = fill
     return padded, found.lengths
 
 

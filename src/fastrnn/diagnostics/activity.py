@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastrnn._validation import steps_that_count
 from fastrnn.diagnostics.probe import Place, Probe
 from fastrnn.layers import Layer, ReLU, Sequential, Sigmoid, Tanh
 from fastrnn.layers.base import Array
@@ -181,7 +182,7 @@ def _squashed(
     for part, gate_kind in ACTIVATIONS.get(getattr(place.layer, "cell", ""), {}).items():
         for name, values in probe.directions(place, part, trace):
             squashed = np.tanh(values) if part == "c" else values
-            yield name, gate_kind, squashed, squashed[np.arange(values.shape[1]) < ends[:, None]]
+            yield name, gate_kind, squashed, squashed[steps_that_count(ends, values.shape[1])]
 
 
 # ---- dead units ----

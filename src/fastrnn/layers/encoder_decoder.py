@@ -19,6 +19,7 @@ from fastrnn._validation import (
     positive_float,
     positive_int,
     shown,
+    steps_that_count,
 )
 from fastrnn.layers.base import Array, Gradients, Layer, State, Tape
 from fastrnn.layers.beam import beam_search
@@ -199,7 +200,7 @@ class EncoderDecoder(Model):
         if taken.ndim + decoder.takes_ids != 3 or 0 in taken.shape[:2]:
             return taken  # which the decoder refuses, or has nothing to do with
         if lengths is not None:  # padding is never read
-            taken[np.arange(taken.shape[1]) >= checked_lengths(lengths, *taken.shape[1::-1])[:, None]] = 0
+            taken[~steps_that_count(checked_lengths(lengths, *taken.shape[1::-1]), taken.shape[1])] = 0
         stream = decoder.stream(start, len(taken))
         for t in range(taken.shape[1] - 1):
             fed = self._fed(stream.step(np.ascontiguousarray(taken[:, t])))

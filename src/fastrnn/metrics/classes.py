@@ -92,7 +92,7 @@ class _Found(ClassMetric):
     def _share(self, counted: int) -> float:
         """Return the mean over classes of true positives / counts[counted]."""
         of = self._counts[counted, self._seen]
-        if not self._counts.any():
+        if not self._seen.any():
             return float("nan")
         return float(np.mean(self._counts[0, self._seen] / np.where(of > 0, of, 1)))
 

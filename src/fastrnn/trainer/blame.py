@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn._validation import first_not_finite
+from fastrnn._validation import first_not_finite, steps_that_count
 from fastrnn.data import Batch
 from fastrnn.layers import Model, Sequential
 from fastrnn.layers.base import Array
@@ -17,10 +17,12 @@ def of_loss(model: Model, batch: Batch, state: Any) -> str:
         if not np.isfinite(array).all():
             return f"parameter {name} is not finite"
     inputs = batch.x if isinstance(batch.x, tuple) else (batch.x,)
-    for name, array in (*(("x", x) for x in inputs), ("y", batch.y)):
-        bad = first_not_finite(array) if isinstance(array, np.ndarray) else None
-        if bad is not None and batch.lengths is None:
-            return f"{name} is not finite in sample {bad[0]} of the batch"
+    lengths = batch.lengths if isinstance(batch.lengths, tuple) else (batch.lengths,) * len(inputs)
+    for x, ends in zip(inputs, lengths, strict=True):
+        array = np.asarray(x)
+        bad = first_not_finite(array, None if ends is None else steps_that_count(ends, array.shape[1]))
+        if bad is not None:
+            return f"x is not finite in sample {bad[0]} of the batch"
     if isinstance(model, Sequential):
         for i, output in enumerate(model.outputs(batch.x, state, lengths=batch.lengths)):
             if not np.isfinite(output).all():

@@ -46,7 +46,7 @@ class Callback:
         """After every epoch; True ends the training."""
 
     def on_end(self, trainer: "Trainer", history: History) -> None:
-        """After the last epoch, however training came to its end, unless it was an error."""
+        """After the last epoch, however training came to its end, also by an error."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return what has to survive: numbers, texts, None, arrays, and lists and dicts of them."""

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from fastrnn._validation import positive_float, positive_int, shown
-from fastrnn.serialization import write_whole
+from fastrnn.serialization import TEMPORARY, write_whole
 from fastrnn.trainer.callbacks import expect_writable
 
 FORMAT = 1
@@ -89,6 +89,8 @@ class Checkpoint:
             raise NotADirectoryError(f"checkpoint: expected a directory, got the file {self.path.parent}")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         expect_writable("checkpoint", self.path.parent)
+        for part in self.path.parent.glob(TEMPORARY.format("*")):  # of a training that was killed while it wrote
+            part.unlink(missing_ok=True)
         self._written, self._at = 0, time.monotonic()
         if not self.path.exists():
             return None

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from fastrnn._validation import steps_that_count
 from fastrnn.data import Dataset
 from fastrnn.layers import EncoderDecoder, Model, Sequential
 from fastrnn.losses import Loss
@@ -40,7 +41,7 @@ def checked(model: Model, loss: Loss, dataset: Dataset) -> Dataset:
         if lengths is None:
             loss.check(y, (len(y), *shape))
         else:
-            valid = y[np.arange(y.shape[1]) < lengths[:, None]]
+            valid = y[steps_that_count(lengths, y.shape[1])]
             loss.check(valid, (len(valid), *shape[1:]))
     return dataset
 

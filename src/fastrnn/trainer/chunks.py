@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn._validation import checked_lengths, positive_int, shown
+from fastrnn._validation import checked_lengths, positive_int, shown, steps_that_count
 from fastrnn.data import Batch
 
 Truncation = tuple[int, int] | None
@@ -71,7 +71,7 @@ def whole(batch: Batch, lengths: Any) -> Chunk:
     if len(shape) < 2:
         raise ValueError(f"y: expected targets for every step, got shape {shape}")
     weight = None if batch.weight is None else _weights(batch.weight, shape[:2])
-    counted = np.arange(shape[1]) < checked_lengths(lengths, shape[1], shape[0], "y")[:, None]
+    counted = steps_that_count(checked_lengths(lengths, shape[1], shape[0], "y"), shape[1])
     return Chunk(batch._replace(weight=weight), counted, None)
 
 

@@ -11,7 +11,7 @@ from fastrnn.trainer.checkpoint import Checkpoint
 from fastrnn.trainer.history import INTERRUPTED, History
 from fastrnn.trainer.interrupt import Interrupt
 from fastrnn.trainer.learner import Learner
-from fastrnn.trainer.measuring import measure
+from fastrnn.trainer.measuring import mean, measure
 from fastrnn.trainer.progress import Progress
 from fastrnn.trainer.resuming import (
     count,
@@ -165,18 +165,18 @@ class Fit:
             with Interrupt() as interrupt:
                 while not self.ended:
                     self._epoch(bar, interrupt)
-                    if interrupt.asked:
+                    if interrupt.asked and not self.ended:
                         self.history.stopped = INTERRUPTED
                         break
+            if self.checkpoint is not None:
+                self._save(self.checkpoint)
         except FloatingPointError as error:
             place = f"epoch {self.position.epoch + 1}, update {self.learner.updates + 1}"
             raise FloatingPointError(f"{place}: {error}") from None
         finally:
             self.learner.forget()
-        if self.checkpoint is not None:
-            self._save(self.checkpoint)
-        for callback in self.callbacks:
-            callback.on_end(self.trainer, self.history)
+            for callback in self.callbacks:
+                callback.on_end(self.trainer, self.history)
         return self.history
 
     def _epoch(self, bar: Progress, interrupt: Interrupt) -> None:
@@ -193,7 +193,7 @@ class Fit:
         self._updated()
         if position.batch == 0:
             raise ValueError("x: expected at least one batch an epoch, got none; an iterator can be used only once")
-        history.loss.append(position.value / position.total if position.total else 0.0)
+        history.loss.append(mean(position.value, position.total))
         for metric in learner.metrics:
             history.metrics.setdefault(metric.name, []).append(metric.result())
         history.learning_rate.append(learner.optimizer.learning_rate)
@@ -242,7 +242,7 @@ class Fit:
         value = total = 0.0
         for window in windows[position.chunk :]:
             value, total, self.state = self.learner.advance(window, self.state, self.learner.metrics)
-            self.history.batch_loss.append(value / total if total else 0.0)
+            self.history.batch_loss.append(mean(value, total))
             position.value, position.total = position.value + value, position.total + total
             position.chunk += 1
             if position.chunk == len(windows):

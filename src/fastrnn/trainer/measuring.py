@@ -1,5 +1,6 @@
 """Measuring: the loss and the metrics over some data, without training."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -26,7 +27,12 @@ def measure(learner: Learner, source: Source) -> dict[str, float]:
                 metric.update(*picked)
     if batch is None:
         raise ValueError("x: expected at least one batch, got none; an iterator can be used only once")
-    return {"loss": value / total if total else 0.0} | {metric.name: metric.result() for metric in learner.scores}
+    return {"loss": mean(value, total)} | {metric.name: metric.result() for metric in learner.scores}
+
+
+def mean(value: float, total: float) -> float:
+    """Return a loss; NaN where nothing counted."""
+    return value / total if total else math.nan
 
 
 def _predicted(learner: Learner, batch: Batch) -> Iterator[Picked]:

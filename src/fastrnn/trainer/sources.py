@@ -78,19 +78,30 @@ class FromIterable:
     def epoch(self, rng: np.random.Generator, skip: int = 0) -> Iterator[Batch]:  # noqa: ARG002
         """Return the batches of one epoch without the first few, which are made and thrown away."""
         found = self.batches if isinstance(self.batches, Iterable) else self.batches()
-        return (_as_batch(item) for item in islice(iter(found), skip, None))
+        return (as_batch(item) for item in islice(iter(found), skip, None))
 
     def describe(self) -> dict[str, Any]:
         """Return how many batches there are."""
         return {"batches": self.steps}
 
 
-def _as_batch(item: Any) -> Batch:
+def as_batch(item: Any) -> Batch:
+    """Return a batch of what users pass as one; lists of sequences are padded.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none.
+    """
     if isinstance(item, Batch):
         return item
     if not isinstance(item, (tuple, list)) or not 2 <= len(item) <= len(Batch._fields):
         raise TypeError(f"x: expected batches (x, y), (x, y, lengths) or (x, y, lengths, weight), got {shown(item)}")
-    return Batch(*item)
+    batch = Batch(*item)
+    if isinstance(batch.x, list) and batch.x and all(isinstance(one, np.ndarray) for one in batch.x):
+        dataset = Dataset(batch.x, batch.y, lengths=batch.lengths, weight=batch.weight)
+        return dataset.batch(np.arange(len(dataset)))
+    return batch
 
 
 def source_of(

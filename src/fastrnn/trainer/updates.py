@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from fastrnn.layers import Model, Tape
 from fastrnn.layers.base import Array
 from fastrnn.losses import Loss
-from fastrnn.metrics import Metric
+from fastrnn.metrics import BoundMetric, Metric
 from fastrnn.optimizers import Optimizer, clip_by_global_norm, clip_by_value
 from fastrnn.trainer import blame
 from fastrnn.trainer.chunks import Chunk
@@ -90,15 +90,17 @@ class Updates:
             options["lengths"] = batch.lengths
         output, end, tape = self.model.record(batch.x, *([] if state is None else [state]), **options)
         picked = pick(output, chunk)
+        self.loss.check(picked.target, picked.prediction.shape)
         sums = self.loss.sums(*picked)
         if not math.isfinite(sums.value):
             reason = blame.of_loss(self.model, batch, state)
             raise FloatingPointError(f"the loss is {sums.value}; check the data, or lower the learning rate: {reason}")
         for metric in metrics:
-            metric.update(*picked)
+            metric.update(
+                picked.prediction if isinstance(metric, BoundMetric) else picked.prediction.copy(), *picked[1:]
+            )
         gradient = sums.gradient
-        if self.accumulate == 1:  # else when all are there
-            gradient /= gradient.dtype.type(sums.total or 1)
+        gradient /= gradient.dtype.type(sums.total or 1)
         if chunk.counted is not None:
             spread = np.zeros_like(output)
             spread[chunk.counted] = gradient
@@ -106,15 +108,19 @@ class Updates:
         watching = {} if self.limits.state is None else {"clip_state": self.limits.state}
         found = self.model.backward(tape, gradient, **watching).parameters
         self._tape = tape
-        for name, grad in found.items():
-            if name in self._sum:
-                self._sum[name] += grad
-            else:
-                mine = isinstance(grad, np.ndarray) and grad.flags.writeable  # a layer of a user's own may give others
-                self._sum[name] = grad if mine else np.array(grad)
+        self._gather(found, sums.total)
         self._total += sums.total
         self.pending += 1
         return float(sums.value), float(sums.total), end
+
+    def _gather(self, gradients: Mapping[str, Array], total: float) -> None:
+        """Add the gradients of a window's mean loss, each weighed with what was counted in it."""
+        for name, grad in gradients.items():
+            mine = isinstance(grad, np.ndarray) and grad.flags.writeable  # a layer of a user's own may give others
+            own = grad if mine else np.array(grad)
+            if self.accumulate > 1:
+                own *= total
+            self._sum[name] = self._sum[name] + own if name in self._sum else own
 
     def apply(self) -> float:
         """Update the parameters, and return the norm of the gradient before clipping.
