@@ -8,6 +8,7 @@ import numpy as np
 
 from fastrnn._validation import positive_float, shown
 from fastrnn.data import Batch, Dataset
+from fastrnn.data.checks import is_list_of_arrays
 from fastrnn.layers import EncoderDecoder, Model
 from fastrnn.losses import Loss
 from fastrnn.trainer.checks import checked
@@ -86,11 +87,18 @@ class FromIterable:
 
 
 def _as_batch(item: Any) -> Batch:
-    if isinstance(item, Batch):
-        return item
     if not isinstance(item, (tuple, list)) or not 2 <= len(item) <= len(Batch._fields):
         raise TypeError(f"x: expected batches (x, y), (x, y, lengths) or (x, y, lengths, weight), got {shown(item)}")
-    return Batch(*item)
+    return batch_of(*item)
+
+
+def batch_of(x: Any, y: Any, lengths: Any = None, weight: Any = None) -> Batch:
+    """Return a batch, padded where it comes as lists of arrays."""
+    parts = x if isinstance(x, tuple) else (x,)
+    if not any(isinstance(part, list) and is_list_of_arrays(part) for part in parts):
+        return Batch(x, y, lengths, weight)
+    samples = Dataset(x, y, lengths=lengths, weight=weight)
+    return samples.batch(np.arange(len(samples)))
 
 
 def source_of(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn._validation import Seed, a_bool, as_generator, positive_float, positive_int, shown
-from fastrnn.data import Batch, Dataset
+from fastrnn.data import Dataset
 from fastrnn.layers import Model, Sigmoid, Softmax
 from fastrnn.losses import Loss, as_loss
 from fastrnn.metrics import as_metrics
@@ -24,7 +24,7 @@ from fastrnn.trainer.learner import Learner
 from fastrnn.trainer.measuring import measure
 from fastrnn.trainer.progress import Progress
 from fastrnn.trainer.rates import RangeTest, find
-from fastrnn.trainer.sources import EVALUATED, Source, held_out_of, source_of
+from fastrnn.trainer.sources import EVALUATED, Source, batch_of, held_out_of, source_of
 from fastrnn.trainer.updates import Limits
 
 
@@ -168,7 +168,7 @@ class Trainer:
         FloatingPointError
             If the loss or the gradient is not finite; the parameters are left as they were.
         """
-        return self._learner.train(Batch(x, y, lengths, sample_weight), state)
+        return self._learner.train(batch_of(x, y, lengths, sample_weight), state)
 
     # ---- without training ----
 
