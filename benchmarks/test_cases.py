@@ -1,4 +1,4 @@
-"""The quick cases of ``fastrnn bench``, by pytest-benchmark: equal first, then timed.
+"""The quick cases of ``fastrnn bench``, training included, by pytest-benchmark: equal first, then timed.
 
 Run: pytest benchmarks. One group for each case, so the table shows ratios within it.
 """
@@ -10,15 +10,16 @@ from fastrnn.bench.contestants import entrants, slow
 from fastrnn.bench.data import data
 from fastrnn.bench.equality import truth
 from fastrnn.bench.jobs import prepared
+from fastrnn.bench.training import QUICK_EPOCHS, STEPS, AnyCase
 
-ENTRIES = [(case, name) for case in quick(1) for name in entrants(case)]
+ENTRIES = [(case, name) for case in (*quick(1), *QUICK_EPOCHS, *STEPS) for name in entrants(case)]
 ENTRIES += [(case, slow(case).name) for case in quick(1) if case.kind != "stream"]  # it has no call for a step
 
 
 @pytest.mark.parametrize(("case", "name"), ENTRIES, ids=lambda value: getattr(value, "name", value))
-def test_case(benchmark, case: Case, name: str) -> None:
+def test_case(benchmark, case: AnyCase, name: str) -> None:
     benchmark.group = case.name
-    if name == slow(case).name:
+    if isinstance(case, Case) and name == slow(case).name:
         benchmark.pedantic(slow(case)(case, data(case), 1).call)  # one round: it is slow
         return
     contestant = prepared(entrants(case)[name], case, 1, truth(case).arrays)

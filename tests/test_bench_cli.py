@@ -62,6 +62,20 @@ def test_a_file_is_drawn(measured, tmp_path, suffix):
         )
 
 
+def test_a_run_of_training_has_tables_and_a_picture_of_its_own(tmp_path):
+    pytest.importorskip("matplotlib")
+    path, picture = tmp_path / "run.json", tmp_path / "run.svg"
+    options = ["--threads", "1", "--rounds", "3", "--kind", "optimizer", "--match", "40 tensors"]
+    result = run("bench", *options, "--json", str(path), "--plot", str(picture), "--markdown")
+    assert result.status == 0, result
+    rows = [line.split(" | ") for line in result.out.splitlines() if line.startswith(("| step", "| adam step 40"))]
+    assert rows[0][:2] == ["| step of an optimiser", "fastrnn, ms"]
+    assert rows[1][0] == "| adam step 40 tensors, 32 wide"
+    assert float(rows[1][1]) > 0
+    assert "<!-- 40 tensors, 32 wide -->" in picture.read_text()
+    assert run("bench", "--from", str(path), "--markdown").out == result.out
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_worker_has_the_cpus_that_it_may_use(monkeypatch, threads):
     if len(running.usable_cpus()) < threads:
@@ -142,4 +156,7 @@ def test_the_list_of_cases():
     names = run("bench", "--list").out.splitlines()
     assert len(names) == len(set(names))
     assert "lstm train (25,1,512,512) float64" in names
-    assert set(run("bench", "--list", "--quick").out.splitlines()) < set(names)
+    short = set(run("bench", "--list", "--quick").out.splitlines())
+    assert {name for name in short - set(names) if " 50000 characters" not in name} == set()
+    assert "lstm epoch one-hot, 50000 characters: epoch" in short
+    assert {"lstm epoch one-hot, 500000 characters: epoch", "adam step 40 tensors, 32 wide: optimizer"} < set(names)

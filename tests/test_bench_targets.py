@@ -6,11 +6,12 @@ import pytest
 
 from fastrnn.bench import report
 from fastrnn.bench.cases import CELLS, Case
-from fastrnn.bench.contestants import PEERS
+from fastrnn.bench.contestants import PEERS, entrants
 from fastrnn.bench.jobs import plan
 from fastrnn.bench.judging import judge, verdict
 from fastrnn.bench.results import Result, Run
 from fastrnn.bench.targets import TARGETS
+from fastrnn.bench.training import CHARACTERS, QUICK_EPOCHS, SERIES
 
 NAMED = {target.text: target for target in TARGETS}
 
@@ -21,6 +22,9 @@ RATE = 1e12  # of one thread
 
 def outcome(job, threads, slower):
     """Return a result at the peak, in which every peer takes so many times as long as fastrnn."""
+    if not isinstance(job.case, Case):
+        values = dict.fromkeys(entrants(job.case), slower) | {"fastrnn": 1.0, "kernels": 0.97}
+        return Result(job.work, job.case, threads, values, {})
     ours = 0.4e-6 if job.case.kind == "stream" else job.case.flops / (RATE * threads**2)
     slower *= 1 if job.case.plain else 1.5
     values = dict.fromkeys((*PEERS, "normal", "dense"), slower * ours) | dict.fromkeys(OPTIONS, ours)
@@ -53,6 +57,12 @@ def test_the_table_holds_what_is_asked():
     assert bounds["ragged bidirectional, against PyTorch packed"] == 4
     assert bounds["tdnn, against PyTorch's conv1d"] == 1.2
     assert bounds["generating characters, against PyTorch"] == 10
+    assert bounds["epoch of characters, against PyTorch's loops"] == 1.5
+    assert bounds["epoch of series, against PyTorch's loops"] == 4
+    assert bounds["epoch of characters, share outside kernels"] == 0.05
+    assert bounds["epoch of series, share outside kernels"] == 0.2
+    assert bounds["adam step, 40 tensors, against PyTorch's default"] == 2
+    assert bounds["adam step, against PyTorch's fused=True"] == 1
 
 
 def test_every_target_is_for_some_case_that_is_run():
@@ -87,6 +97,11 @@ def test_which_cases_a_target_is_for():
         assert len(names(f"{name} over without")) == 12
     assert len(names("recurrent dropout over without")) == 6
     assert len(names("jordan over elman")) == 4
+    for what in ("against PyTorch's loops", "share outside kernels"):
+        assert names(f"epoch of characters, {what}") == {epoch.name for epoch in CHARACTERS}
+        assert names(f"epoch of series, {what}") == {SERIES.name}
+    assert names("adam step, 40 tensors, against PyTorch's default") == {"adam step 40 tensors, 32 wide"}
+    assert len(names("adam step, against PyTorch's fused=True")) == 2
 
 
 def test_a_run_that_is_fast_everywhere_meets_everything():
@@ -107,13 +122,18 @@ def test_a_run_that_is_slow_everywhere_misses_all_that_is_relative_to_peers():
         ("pytorch", ["two layers, against PyTorch, over the plain case", "generating characters, against PyTorch"]),
         ("onnxruntime", ["any single plain case", "stream step, H=64…64, against ONNX Runtime"]),
         ("jax", ["N=1, H=512, train"]),
+        (
+            "pytorch slices",
+            ["epoch of characters, against PyTorch's loops", "epoch of series, against PyTorch's loops"],
+        ),
+        ("pytorch fused", ["adam step, against PyTorch's fused=True"]),
     ],
 )
 def test_without_a_peer_its_targets_are_unmet_not_passed(peer, unmet):
     run = complete()
     for result in run.results:
-        del result.values[peer]
-        result.reasons[peer] = "not installed"
+        if result.values.pop(peer, None):
+            result.reasons[peer] = "not installed"
     after = states(run)
     for text in unmet:
         assert (after[text, 1], after[text, 2]) == ("unmet", "unmet")
@@ -214,3 +234,30 @@ def test_the_speed_up_needs_one_thread_too():
     run = complete()
     run.results = [result for result in run.results if result.threads == 2]
     assert verdict(run, NAMED["2 threads over 1, N>=16, H>=128"], 2).state == "unmet"
+
+
+def test_the_slower_of_two_epochs_against_the_faster_of_two_loops_counts():
+    run = complete()
+    slow = next(r for r in run.results if r.work == "epoch" and r.case == CHARACTERS[1] and r.threads == 1)
+    slow.values["pytorch slices"] = 1.2
+    found = verdict(run, NAMED["epoch of characters, against PyTorch's loops"], 1)
+    assert (found.state, found.value) == ("missed", pytest.approx(1.2))
+    assert found.detail.endswith(slow.case.name)
+
+
+def test_a_trainer_that_takes_too_long_for_itself():
+    run = complete()
+    slow = next(r for r in run.results if r.work == "overhead" and r.case == SERIES and r.threads == 2)
+    slow.values["kernels"] = 0.7
+    found = verdict(run, NAMED["epoch of series, share outside kernels"], 2)
+    assert (found.state, found.value) == ("missed", pytest.approx(0.3))
+    assert verdict(run, NAMED["epoch of series, share outside kernels"], 1).value == pytest.approx(0.03)
+
+
+def test_an_epoch_of_a_short_text_meets_nothing():
+    run = complete()
+    run.results = [
+        replace(r, case=QUICK_EPOCHS[0]) for r in run.results if r.work == "epoch" and r.case == CHARACTERS[0]
+    ]
+    found = verdict(run, NAMED["epoch of characters, against PyTorch's loops"], 1)
+    assert found[2:] == ("unmet", None, "not measured")

@@ -15,14 +15,15 @@ from fastrnn.bench.report import markdown, text
 from fastrnn.bench.results import Run
 from fastrnn.bench.running import WorkerError, machine, run, usable_cpus
 from fastrnn.bench.timing import ROUNDS
+from fastrnn.bench.training import Epoch, Step
 from fastrnn.serialization import write_whole
 
 CELL_NAMES = tuple(dict.fromkeys((*CELLS, *(cell for cell, _ in OTHERS))))
-KIND_NAMES = tuple(dict.fromkeys((*KINDS, *(kind for _, kind in OTHERS))))
+KIND_NAMES = tuple(dict.fromkeys((*KINDS, *(kind for _, kind in OTHERS), Epoch.kind, Step.kind)))
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Each regime once, in under three minutes.")
+@click.option("--quick", is_flag=True, help="Each regime once, in under four minutes.")
 @click.option("--threads", metavar="K[,K]...", help="Thread counts.  [default: 1,2, as far as there are CPUs]")
 @click.option("--cell", "cells", type=click.Choice(CELL_NAMES), multiple=True, help="This cell alone; may be repeated.")
 @click.option(

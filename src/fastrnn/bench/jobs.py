@@ -1,6 +1,6 @@
 """What a run is made of: jobs, each a kind of measurement on a case, and what each of them measures."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,20 +9,23 @@ import numpy as np
 from fastrnn.bench import memory
 from fastrnn.bench.cases import CELLS, EXTENDED, QUICK_EXTENDED, Case, float64, full, quick
 from fastrnn.bench.contestants import CONTESTANTS, Contestant, entrants
+from fastrnn.bench.contestants.epochs import FastEpoch
 from fastrnn.bench.contestants.ours import FastJordan, FastRNN
 from fastrnn.bench.data import data
 from fastrnn.bench.equality import difference, truth
-from fastrnn.bench.timing import interleaved
+from fastrnn.bench.timing import Clock, interleaved, split
+from fastrnn.bench.training import EPOCHS, QUICK_EPOCHS, STEPS, AnyCase, Epoch
+from fastrnn.bench.training_data import given, lesson
 
 Found = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A measurement on a case: ``compare`` contestants, or one of fastrnn's own (``padding``, …)."""
+    """A measurement on a case: of contestants (the works in COMPARISONS), or one of fastrnn's own (``padding``, …)."""
 
     work: str
-    case: Case
+    case: Any  # of the kind that the work is for: Case, Epoch or Step
 
     @property
     def name(self) -> str:
@@ -30,11 +33,12 @@ class Job:
         return self.case.name if self.work == "compare" else f"{self.case.name}: {self.work}"
 
 
+COMPARISONS = ("compare", "epoch", "optimizer")
 SUBNORMAL = 1e-41
 DROPOUT, ZONEOUT = 0.2, 0.1
 
 
-def compare(case: Case, threads: int, rounds: int) -> Found:
+def compare(case: AnyCase, threads: int, rounds: int) -> Found:
     """Compare all contestants with the reference, then time those that are right.
 
     Returns
@@ -53,16 +57,18 @@ def compare(case: Case, threads: int, rounds: int) -> Found:
         else:
             ready[name] = made
     seconds = interleaved({name: contestant.call for name, contestant in ready.items()}, rounds)
-    return {"seconds": {**seconds, "reference": expected.seconds}, "reasons": reasons}
+    if expected.seconds is not None:
+        seconds["reference"] = expected.seconds
+    return {"seconds": seconds, "reasons": reasons}
 
 
-def prepared(contestant: type[Contestant], case: Case, threads: int, expected: Any) -> Contestant | str:
+def prepared(contestant: type[Contestant], case: AnyCase, threads: int, expected: Any) -> Contestant | str:
     """Return a contestant that has computed the right thing, or why there is none."""
     reason = contestant.missing() or contestant.refuses(case)
     if reason:
         return reason
     try:
-        made = contestant(case, data(case), threads)
+        made = contestant(case, given(case), threads)
         wrong = difference(case, made.arrays(), expected)
     except Exception as error:  # others' libraries raise what they like; the report shows it
         return f"failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
@@ -103,6 +109,16 @@ def options(case: Case, threads: int, rounds: int) -> Found:
     return _measured(runs, rounds)
 
 
+def overhead(case: Epoch, threads: int, rounds: int) -> Found:
+    """Time epochs, and what of them is spent within the model's ``record`` and ``backward``: the kernels and BLAS."""
+    run = FastEpoch(case, lesson(case), threads)
+    run.arrays()
+    clock = Clock()
+    clock.watch(run.model, "record", "backward")
+    whole, kernels = split(run.call, clock, rounds)
+    return {"seconds": {"fastrnn": whole, "kernels": kernels}, "reasons": {}}
+
+
 def peak_memory(case: Case, threads: int, rounds: int) -> Found:  # noqa: ARG001 - one round is all there is
     """Return by how many bytes a process grows that trains, one process for each contestant."""
     grown: dict[str, float] = {}
@@ -118,12 +134,13 @@ def peak_memory(case: Case, threads: int, rounds: int) -> Found:  # noqa: ARG001
     return {"bytes": grown, "reasons": reasons}
 
 
-WORK = {
-    "compare": compare,
+WORK: dict[str, Callable[[Any, int, int], Found]] = {
+    **dict.fromkeys(COMPARISONS, compare),
     "padding": padding,
     "subnormals": subnormals,
     "options": options,
     "memory": peak_memory,
+    "overhead": overhead,
 }
 
 
@@ -144,3 +161,6 @@ def plan(threads: int, *, short: bool) -> Iterator[Job]:
         for cell in ("rnn", "lstm") if short else CELLS:
             for shape in (QUICK_EXTENDED,) if short else EXTENDED:
                 yield from (Job("options", Case(cell, kind, *shape)) for kind in ("infer", "train"))
+        for epoch in QUICK_EPOCHS if short else EPOCHS:
+            yield from (Job(work, epoch) for work in ("epoch", "overhead"))
+        yield from (Job("optimizer", step) for step in STEPS)

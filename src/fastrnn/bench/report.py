@@ -1,10 +1,12 @@
 """What a run has found, in text: a table for each number of threads, means, the worst case, and the targets."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from fastrnn.bench.cases import CELLS, KINDS, Case
-from fastrnn.bench.contestants import CONTESTANTS
+from fastrnn.bench.contestants import CONTESTANTS, entrants
+from fastrnn.bench.jobs import COMPARISONS
 from fastrnn.bench.judging import judge
 from fastrnn.bench.results import Result, Run, geometric_mean, ratios
 
@@ -16,7 +18,7 @@ def text(run: Run) -> str:
     """Return the whole report for a terminal."""
     lines = [f"{name}: {value}" for name, value in run.machine.items()]
     for threads in run.threads():
-        lines += ["", _title(run, threads), *_aligned(_table(run, threads)), "", *_means(run, threads)]
+        lines += _section(run, threads, _aligned, "")
     lines += [*_others(run), *_absences(run), "", *_aligned([TARGETS_HEAD, *_verdicts(run)])]
     return "\n".join(lines if run.complete else [*lines, "", "not complete: interrupted, or a worker has failed"])
 
@@ -25,44 +27,90 @@ def markdown(run: Run) -> str:
     """Return the tables for a document."""
     lines = [f"- {name}: {value}" for name, value in run.machine.items()]
     for threads in run.threads():
-        means = (f"- {line}" for line in _means(run, threads))
-        lines += ["", _title(run, threads), "", *_piped(_table(run, threads)), "", *means]
+        lines += _section(run, threads, _piped, "- ")
     return "\n".join([*lines, "", *_piped([TARGETS_HEAD, *_verdicts(run)])])
+
+
+def _section(run: Run, threads: int, layout: Callable[[list[Row]], Iterator[str]], bullet: str) -> Iterator[str]:
+    """Yield all tables of one number of threads."""
+    yield from ("", _title(run, threads))
+    for table in TABLES:
+        rows = _rows(run, threads, table)
+        if len(rows) > 1:
+            yield from ("", *layout(rows))
+            if table.work == "compare":
+                yield from ("", *(bullet + line for line in _means(run, threads)))
 
 
 # ---- rows ----
 
 
-def _table(run: Run, threads: int) -> list[Row]:
+class Table(NamedTuple):
+    """Of the results of one kind of work: the first column's head, the times' unit, and what the last column has."""
+
+    work: str
+    first: str
+    unit: str
+    scale: float
+    last: str
+    value: Callable[[Run, Result], str]
+
+
+def _peak(run: Run, result: Result) -> str:
+    return _percent(run.share(result))
+
+
+def _outside(run: Run, result: Result) -> str:
+    """Return what a job of its own has found about the same epoch."""
+    found = [other.outside for other in run.chosen("overhead", threads=result.threads) if other.case == result.case]
+    return _percent(found[0] if found else None)
+
+
+def _over_default(_: Run, result: Result) -> str:
+    return _number(result.ratio("pytorch"))
+
+
+TABLES = (
+    Table("compare", "case", "ms", 1e3, "peak", _peak),
+    Table("epoch", "epoch of training", "s", 1, "outside kernels", _outside),
+    Table("optimizer", "step of an optimiser", "ms", 1e3, "pytorch / fastrnn", _over_default),
+)
+
+
+def _rows(run: Run, threads: int, table: Table) -> list[Row]:
     """Return a head and a row for each case, with a column for everyone who has a time somewhere, or ought to."""
-    results = run.chosen(dtype=None, threads=threads)
-    names = [name for name in (*CONTESTANTS, "reference") if any(_time(result, name) != "–" for result in results)]
-    head = ("case", *(f"{name}, ms" for name in names), "best peer", "ratio", "peak")
-    return [head, *(_row(run, result, names) for result in results)]
+    results = run.chosen(table.work, dtype=None, threads=threads)
+    known = dict.fromkeys([*CONTESTANTS, "reference", *(name for result in results for name in entrants(result.case))])
+    names = [name for name in known if any(_time(result, name, table) != "–" for result in results)]
+    head = (table.first, *(f"{name}, {table.unit}" for name in names), "best peer", "ratio", table.last)
+    return [head, *(_row(run, result, names, table) for result in results)]
 
 
-def _row(run: Run, result: Result, names: list[str]) -> Row:
-    """Return one case: times in ms, or a word for why there is none."""
-    share = run.share(result)
-    cells = [_time(result, name) for name in names]
+def _row(run: Run, result: Result, names: list[str], table: Table) -> Row:
+    """Return one case: times, or a word for why there is none."""
+    cells = [_time(result, name, table) for name in names]
     return (
         result.case.name,
         *cells,
         result.best_peer or "–",
         _number(result.ratio()),
-        f"{share:.0%}" if share else "–",
+        table.value(run, result),
     )
 
 
-def _time(result: Result, name: str) -> str:
+def _time(result: Result, name: str, table: Table) -> str:
     if name in result.values:
-        return f"{result.values[name] * 1e3:.3g}"
+        return f"{result.values[name] * table.scale:.3g}"
     reason = result.reasons.get(name, "")
     return "WRONG" if reason.startswith("WRONG") else "failed" if reason.startswith("failed") else "–"
 
 
 def _number(value: float | None) -> str:
     return "–" if value is None or math.isnan(value) else f"{value:.2f}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0%}"
 
 
 def _title(run: Run, threads: int) -> str:
@@ -106,11 +154,11 @@ def _sort(case: Case) -> str:
 
 def _others(run: Run) -> Iterator[str]:
     """Yield what was measured besides the comparison."""
-    other = [result for result in run.results if result.work != "compare"]
+    other = [result for result in run.results if result.work not in COMPARISONS]
     if other:
         yield ""
     for result in other:
-        unit, scale = ("MB", 1e-6) if result.work == "memory" else ("ms", 1e3)
+        unit, scale = {"memory": ("MB", 1e-6), "overhead": ("s", 1)}.get(result.work, ("ms", 1e3))
         values = ", ".join(f"{name} {value * scale:.3g} {unit}" for name, value in result.values.items())
         said = values or "; ".join(f"{name}: {reason}" for name, reason in result.reasons.items())
         yield f"{result.work}, {result.case.name}, {result.threads} threads: {said}"
@@ -119,7 +167,7 @@ def _others(run: Run) -> Iterator[str]:
 def _absences(run: Run) -> Iterator[str]:
     """Yield why there are gaps in the table, each reason once."""
     cases: dict[tuple[str, str], list[str]] = {}
-    for result in run.chosen(dtype=None):
+    for result in (result for work in COMPARISONS for result in run.chosen(work, dtype=None)):
         for name, reason in result.reasons.items():
             cases.setdefault((name, reason), []).append(f"{result.case.name}, {result.threads} threads")
     if cases:

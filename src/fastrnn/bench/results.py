@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastrnn.bench.cases import Case
-from fastrnn.bench.contestants import PEERS
+from fastrnn.bench.contestants import entrants
+from fastrnn.bench.training import case_of
 
 FORMAT = 1
 
@@ -21,7 +21,8 @@ class Result:
     ----------
     work : str
         A key of `jobs.WORK`.
-    case : Case
+    case : Case, Epoch or Step
+        As the work is.
     threads : int
     values : dict
         Seconds of one call (bytes, for memory) by contestant.
@@ -30,7 +31,7 @@ class Result:
     """
 
     work: str
-    case: Case
+    case: Any
     threads: int
     values: dict[str, float]
     reasons: dict[str, str]
@@ -43,7 +44,7 @@ class Result:
     @property
     def best_peer(self) -> str | None:
         """The fastest peer that computes the right thing, if any has been timed."""
-        timed = [name for name in PEERS if name in self.values]
+        timed = [name for name in entrants(self.case) if name != "fastrnn" and name in self.values]
         return min(timed, key=self.values.__getitem__, default=None)
 
     def ratio(self, against: str | None = None) -> float | None:
@@ -52,6 +53,12 @@ class Result:
         if self.ours is None or peer not in self.values:
             return None
         return self.values[peer] / self.ours
+
+    @property
+    def outside(self) -> float | None:
+        """Which part of an epoch is spent outside the model's ``record`` and ``backward``."""
+        kernels = self.values.get("kernels")
+        return 1 - kernels / self.ours if self.ours and kernels is not None else None
 
     @property
     def rate(self) -> float | None:
@@ -89,7 +96,7 @@ class Run:
             self.peaks[key] = max(message["rate"], self.peaks.get(key, 0.0))
         elif kind == "result":
             values = message.get("seconds") or message.get("bytes") or {}
-            case = Case(**message["case"])
+            case = case_of(message["work"], message["case"])
             self.results.append(Result(message["work"], case, threads, values, message["reasons"]))
 
     def chosen(self, work: str = "compare", dtype: str | None = "float32", threads: int | None = None) -> list[Result]:
@@ -139,7 +146,7 @@ class Run:
             if own["format"] != FORMAT:
                 raise ValueError(f"expected format {FORMAT}, got {own['format']!r:.40}")
             peaks = {(peak["threads"], peak["dtype"]): peak["rate"] for peak in own["peaks"]}
-            results = [Result(**{**r, "case": Case(**r["case"])}) for r in own["results"]]
+            results = [Result(**{**r, "case": case_of(r["work"], r["case"])}) for r in own["results"]]
             return cls(own["machine"], results, peaks, own["complete"])
         except (KeyError, TypeError, json.JSONDecodeError, RecursionError) as error:
             raise ValueError(f"not a file that fastrnn bench --json wrote ({error!r:.80})") from None

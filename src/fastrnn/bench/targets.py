@@ -6,9 +6,10 @@ from typing import Any
 
 from fastrnn.bench.cases import CELLS, Case
 from fastrnn.bench.results import Result, Run
+from fastrnn.bench.training import CHARACTERS, SERIES, STEPS, Epoch
 
 Quantity = Callable[[Run, Result], float | None]
-Test = Callable[[Case], bool]
+Test = Callable[[Any], bool]  # of a case of the kind that the target's work is on
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Target:
 
 
 WITH_TORCH = ("pytorch",)
+LOOPS = ("pytorch DataLoader", "pytorch slices")
 
 
 # ---- quantities ----
@@ -92,6 +94,11 @@ def as_plain(run: Run, result: Result) -> float | None:
 def microseconds(_: Run, result: Result) -> float | None:
     """Return our time."""
     return None if result.ours is None else result.ours * 1e6
+
+
+def outside(_: Run, result: Result) -> float | None:
+    """Return the share of an epoch that is spent outside the model's record and backward."""
+    return result.outside
 
 
 # ---- cases ----
@@ -162,6 +169,24 @@ def options() -> Iterator[Target]:
         yield Target(text, bound, cases.get(name, every), against(name), (), "options", at_least=False)
 
 
+def training(text: str, epochs: Sequence[Epoch], ratio: float, share: float) -> Iterator[Target]:
+    """Yield targets for epochs of one kind: the faster PyTorch loop's time over ours, and the trainer's own share."""
+
+    def cases(case: Epoch) -> bool:
+        return case in epochs
+
+    yield Target(f"epoch of {text}, against PyTorch's loops", ratio, cases, peers=LOOPS, work="epoch")
+    yield Target(f"epoch of {text}, share outside kernels", share, cases, outside, (), work="overhead", at_least=False)
+
+
+def steps() -> Iterator[Target]:
+    """Yield targets for a step of Adam."""
+    for text, name, bound, cases in (("default", "pytorch", 2, STEPS[:1]), ("fused=True", "pytorch fused", 1, STEPS)):
+        words = "40 tensors, " if len(cases) == 1 else ""
+        test = cases.__contains__
+        yield Target(f"adam step, {words}against PyTorch's {text}", bound, test, against(name), (name,), "optimizer")
+
+
 # ---- targets ----
 
 ONE, MANY = (1, 1), (16, 10**9)
@@ -204,5 +229,8 @@ TARGETS: tuple[Target, ...] = (
     Target("ragged over dense, per real step", 1.3, every, relative("dense"), (), "padding", at_least=False),
     Target("training memory over PyTorch's", 1, every, relative("pytorch"), WITH_TORCH, "memory", at_least=False),
     Target("subnormal gradients over normal ones", 1.05, every, relative("normal"), (), "subnormals", at_least=False),
+    *training("characters", CHARACTERS, 1.5, 0.05),
+    *training("series", (SERIES,), 4, 0.2),
+    *steps(),
     Target("float64, against PyTorch", 1, every, against("pytorch"), WITH_TORCH, dtype="float64"),
 )

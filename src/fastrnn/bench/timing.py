@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import repeat
+from typing import Any
 
 ROUND = 0.02  # seconds that a round lasts at least
 ENOUGH = 1.5  # seconds for one contestant, after which three rounds will do
@@ -43,6 +44,53 @@ def interleaved(calls: Mapping[str, Call], rounds: int = ROUNDS) -> dict[str, fl
                     times[name].append(_round(calls[name], counts[name]))
             order = order[1:] + order[:1]
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+class Clock:
+    """Adds up the seconds that are spent within some methods.
+
+    Attributes
+    ----------
+    seconds : float
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def watch(self, owner: object, *names: str) -> None:
+        """Put a function that is timed in front of methods of one object; one must not call another."""
+        for name in names:
+            setattr(owner, name, self._timed(getattr(owner, name)))
+
+    def _timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*args: Any, **options: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return method(*args, **options)
+            finally:
+                self.seconds += time.perf_counter() - start
+
+        return timed
+
+
+def split(call: Call, clock: Clock, rounds: int = ROUNDS) -> tuple[float, float]:
+    """Return the seconds of one call and, of these, the clock's, from the round in which their share is the median.
+
+    Parameters
+    ----------
+    call : callable
+        Warmed up.
+    clock : Clock
+        Of methods that it calls.
+    rounds : int
+        Of one call each; fewer once these have taken long enough.
+    """
+    found: list[tuple[float, float]] = []
+    with _no_garbage_collection():
+        while len(found) < rounds and sum(whole for whole, _ in found) < ENOUGH:
+            clock.seconds = 0.0
+            found.append((elapsed(call, 1), clock.seconds))
+    return sorted(found, key=lambda pair: pair[1] / pair[0])[len(found) // 2]
 
 
 def _count(call: Call) -> int:

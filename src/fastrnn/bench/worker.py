@@ -8,10 +8,10 @@ import os
 import sys
 from typing import Any, TextIO
 
-from fastrnn.bench.cases import Case
 from fastrnn.bench.contestants import CONTESTANTS
 from fastrnn.bench.jobs import WORK
 from fastrnn.bench.peak import peak
+from fastrnn.bench.training import case_of
 
 EVERY = 8  # jobs, after which the peak is measured again
 
@@ -48,7 +48,7 @@ def work(question: dict[str, Any], out: TextIO) -> None:
         if i % EVERY == 0:
             for dtype in ("float32", "float64"):
                 say("peak", {"dtype": dtype, "rate": peak(dtype, threads)})
-        say("result", {"work": job, "case": fields, **WORK[job](Case(**fields), threads, rounds)})
+        say("result", {"work": job, "case": fields, **WORK[job](case_of(job, fields), threads, rounds)})
 
 
 def main() -> None:

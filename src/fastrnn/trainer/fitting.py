@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fastrnn.data import Batch
 from fastrnn.trainer.callbacks import Callback, expect_monitored
 from fastrnn.trainer.checkpoint import Checkpoint
-from fastrnn.trainer.history import History
+from fastrnn.trainer.history import INTERRUPTED, History
 from fastrnn.trainer.interrupt import Interrupt
 from fastrnn.trainer.learner import Learner
 from fastrnn.trainer.measuring import measure
@@ -166,7 +166,7 @@ class Fit:
                 while not self.ended:
                     self._epoch(bar, interrupt)
                     if interrupt.asked:
-                        self.history.stopped = "interrupted"
+                        self.history.stopped = INTERRUPTED
                         break
         except FloatingPointError as error:
             place = f"epoch {self.position.epoch + 1}, update {self.learner.updates + 1}"

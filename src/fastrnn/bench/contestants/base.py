@@ -9,9 +9,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn.bench.cases import Case
-from fastrnn.bench.data import Data
-
 Array = NDArray[Any]
 
 
@@ -20,8 +17,9 @@ class Contestant(ABC):
 
     Parameters
     ----------
-    case : Case
-    given : Data
+    case : Case, Epoch or Step
+    given : Data, Lesson or Updates
+        What it works on.
     threads : int
         How many it may use.
 
@@ -35,10 +33,10 @@ class Contestant(ABC):
 
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
-    case: Case
+    case: Any
 
     @abstractmethod
-    def __init__(self, case: Case, given: Data, threads: int) -> None: ...
+    def __init__(self, case: Any, given: Any, threads: int) -> None: ...
 
     @classmethod
     def missing(cls) -> str | None:
@@ -47,21 +45,21 @@ class Contestant(ABC):
         return f"{', '.join(absent)} not installed" if absent else None
 
     @classmethod
-    def refuses(cls, case: Case) -> str | None:  # noqa: ARG003 - most take everything
+    def refuses(cls, case: Any) -> str | None:  # noqa: ARG003 - most take everything
         """Return why it can't run a case, or None."""
         return None
 
     @abstractmethod
     def call(self) -> Any:
-        """Do what is timed: all of a sequence, or one step of a stream."""
+        """Do what is timed: all of a sequence, one step of a stream or of an optimiser, an epoch."""
 
     @abstractmethod
     def arrays(self) -> Mapping[str, Array]:
         """Run the case from its start and return what is compared.
 
         For inference ``output`` and ``h_n`` (and ``c_n``); for training the gradients of ``x``, ``h_0`` (``c_0``) and
-        every parameter by its name; for a stream the ``output`` of T steps. A result may be left out if the
-        contestant does not have it.
+        every parameter by its name; for a stream the ``output`` of T steps; for an epoch its first ``losses``; for an
+        optimiser the parameters after some steps. A result may be left out if the contestant does not have it.
         """
 
     @classmethod
