@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastrnn
-from fastrnn.data import Batch
+from fastrnn.data import Batch, Dataset
 from fastrnn.losses import LOSSES
 from layer_table import same_bits
 
@@ -299,3 +299,33 @@ def test_lengths_and_weights_of_any_kind(tbptt):
 def test_nothing_to_evaluate_is_an_error(batches):
     with pytest.raises(ValueError, match=r"^x: expected at least one batch, got none"):
         small().evaluate(batches)
+
+
+@pytest.mark.parametrize("tbptt", [None, 2])
+def test_a_batch_may_be_lists(tbptt):
+    x, y, lengths = ragged()
+    expected = small(tbptt=tbptt).step(x, y, lengths=lengths, sample_weight=np.arange(12.0))
+    lists = unpadded(x, lengths), unpadded(y, lengths)
+    assert small(tbptt=tbptt).step(*lists, sample_weight=np.arange(12.0)) == expected
+    batches = [(*lists, None, np.arange(12.0)), Batch(*lists)]
+    trainer = small(tbptt=tbptt)
+    trainer.fit(batches, epochs=2, verbose=0)
+    assert trainer.updates == (4 if tbptt is None else 12)
+    assert trainer.evaluate(batches[:1]) == pytest.approx(
+        trainer.evaluate(x, y, lengths=lengths, sample_weight=np.arange(12.0)), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("where", ["x", "y", "weight"])
+def test_one_number_beyond_float32_trains_nothing(where):
+    x, y, lengths = ragged()
+    given = {"x": x, "y": y, "weight": np.ones((12, 5))}
+    given[where][11, 2] = 1e300
+    trainer = small()
+    with pytest.raises(ValueError, match=rf"^{where}: expected numbers that float32 can hold, got 1e\+300 in"):
+        trainer.fit(Dataset(**given), batch_size=4, shuffle=False, verbose=0)
+    assert trainer.updates == 0
+    given[where][11, 2] = 1.0
+    if where != "x":
+        given[where][0, 4] = 1e300  # beyond the sequence's end
+    assert np.isfinite(trainer.fit(Dataset(**given, lengths=lengths), epochs=1, verbose=0).loss[0])

@@ -140,12 +140,28 @@ def expect_from_0(of: Column, lengths: NDArray[np.int64] | None, end: float, exp
     """Raise unless all numbers are from 0 to below an end; otherwise as `expect_finite`."""
 
     def first_outside(block: Array, counts: NDArray[np.bool_] | None) -> tuple[int, ...] | None:
-        bad = (block < 0) | (block >= end)
-        if counts is not None:
-            bad[~counts] = False
-        return tuple(map(int, np.argwhere(bad)[0])) if bad.any() else None
+        return _first((block < 0) | (block >= end), counts)
 
     _expect_none(of, lengths, first_outside, expected)
+
+
+def expect_held(of: Column, lengths: NDArray[np.int64] | None, dtype: np.dtype[Any]) -> None:
+    """Raise if a number is too large for a dtype; otherwise as `expect_finite`."""
+
+    def first_too_large(block: Array, counts: NDArray[np.bool_] | None) -> tuple[int, ...] | None:
+        if block.dtype.kind != "f" or block.dtype.itemsize <= dtype.itemsize:
+            return None
+        with np.errstate(over="ignore"):
+            return _first(np.isinf(block.astype(dtype)) & np.isfinite(block), counts)
+
+    _expect_none(of, lengths, first_too_large, f"numbers that {dtype} can hold")
+
+
+def _first(bad: NDArray[np.bool_], counts: NDArray[np.bool_] | None) -> tuple[int, ...] | None:
+    """Return the index of the first that is bad and counts."""
+    if counts is not None:
+        bad[~counts] = False
+    return tuple(map(int, np.argwhere(bad)[0])) if bad.any() else None
 
 
 def _expect_none(of: Column, lengths: NDArray[np.int64] | None, first_bad: Search, expected: str) -> None:

@@ -8,7 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrnn._validation import checked_lengths, positive_int, real_array, shown
-from fastrnn.data.columns import Array, Column, Rows, Sequences, Whole, column, expect_finite, expect_from_0
+from fastrnn.data.columns import (
+    Array,
+    Column,
+    Rows,
+    Sequences,
+    Whole,
+    column,
+    expect_finite,
+    expect_from_0,
+    expect_held,
+)
 
 POOL = 50  # batches among which sequences of like length are looked for
 
@@ -170,6 +180,17 @@ class Dataset:
             expect_finite(part, lengths)
         if self._weight is not None:
             expect_finite(self._weight, self._lengths[-1])
+
+    def expect_held(self, dtype: np.dtype[Any], *, timed: bool) -> None:
+        """Raise ValueError that names the sample if a number is too large for a dtype; ``timed``: targets have steps.
+
+        Memory-mapped arrays are not read.
+        """
+        for part, lengths in zip(self._x, self._lengths, strict=True):
+            expect_held(part, lengths, dtype)
+        expect_held(self._y, self._lengths[-1] if timed else None, dtype)
+        if self._weight is not None:
+            expect_held(self._weight, self._lengths[-1], dtype)
 
     def expect_ids(self, counts: Sequence[int | None]) -> None:
         """Raise ValueError that names the sample if an id is unknown; ``counts``: of each input, None where no ids are.

@@ -37,6 +37,8 @@ def checked(model: Model, loss: Loss, dataset: Dataset) -> Dataset:
     timed = output_lengths(model, dataset.lengths) is not None
     if timed:
         dataset.expect_targets_of_steps()
+    if model.dtype is not None:
+        dataset.expect_held(model.dtype, timed=timed)
     for y, lengths in dataset.targets(ragged=timed):
         if lengths is None:
             loss.check(y, (len(y), *shape))

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastrnn._validation import positive_float, shown
 from fastrnn.data import Batch, Dataset
+from fastrnn.data.checks import is_list_of_arrays
 from fastrnn.layers import EncoderDecoder, Model
 from fastrnn.losses import Loss
 from fastrnn.trainer.checks import checked
@@ -85,23 +86,19 @@ class FromIterable:
         return {"batches": self.steps}
 
 
-def as_batch(item: Any) -> Batch:
-    """Return a batch of what users pass as one; lists of sequences are padded.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is none.
-    """
-    if isinstance(item, Batch):
-        return item
+def _as_batch(item: Any) -> Batch:
     if not isinstance(item, (tuple, list)) or not 2 <= len(item) <= len(Batch._fields):
         raise TypeError(f"x: expected batches (x, y), (x, y, lengths) or (x, y, lengths, weight), got {shown(item)}")
-    batch = Batch(*item)
-    if isinstance(batch.x, list) and batch.x and all(isinstance(one, np.ndarray) for one in batch.x):
-        dataset = Dataset(batch.x, batch.y, lengths=batch.lengths, weight=batch.weight)
-        return dataset.batch(np.arange(len(dataset)))
-    return batch
+    return batch_of(*item)
+
+
+def batch_of(x: Any, y: Any, lengths: Any = None, weight: Any = None) -> Batch:
+    """Return a batch, padded where it comes as lists of arrays."""
+    parts = x if isinstance(x, tuple) else (x,)
+    if not any(isinstance(part, list) and is_list_of_arrays(part) for part in parts):
+        return Batch(x, y, lengths, weight)
+    samples = Dataset(x, y, lengths=lengths, weight=weight)
+    return samples.batch(np.arange(len(samples)))
 
 
 def source_of(

@@ -24,7 +24,7 @@ from fastrnn.trainer.learner import Learner
 from fastrnn.trainer.measuring import measure
 from fastrnn.trainer.progress import Progress
 from fastrnn.trainer.rates import RangeTest, find
-from fastrnn.trainer.sources import EVALUATED, Source, as_batch, held_out_of, source_of
+from fastrnn.trainer.sources import EVALUATED, Source, batch_of, held_out_of, source_of
 from fastrnn.trainer.updates import Limits
 
 
@@ -168,7 +168,7 @@ class Trainer:
         FloatingPointError
             If the loss or the gradient is not finite; the parameters are left as they were.
         """
-        return self._learner.train(as_batch((x, y, lengths, sample_weight)), state)
+        return self._learner.train(batch_of(x, y, lengths, sample_weight), state)
 
     # ---- without training ----
 
