@@ -303,11 +303,77 @@ def test_a_schedule_may_watch_a_metric_grow():
     assert history.validation_metrics["epochs"] == [1.0, 2.0, 3.0]
 
 
-def test_a_target_that_is_not_finite_is_named():
+def test_targets_of_batches_are_checked_as_they_come():
     x, y = data()
     y[3] = np.nan
-    with pytest.raises(FloatingPointError, match=r"^epoch 1, update 1: .*: y is not finite in sample 3 of the batch"):
-        fastrnn.Trainer(model(), "mse").fit([(x, y)], verbose=0)
+    for wrong, loss, message in (
+        (y, "mse", r"^target: expected finite numbers, got nan at \[3, 0, 0\]"),
+        (np.full_like(y, 7.0), "bce", r"^target: expected .*, got 7"),
+    ):
+        m = model()
+        before = m.state_dict()
+        with pytest.raises(ValueError, match=message):
+            fastrnn.Trainer(m, loss).fit([(x, wrong)], verbose=0)
+        assert same_bits(m.state_dict(), before)
+
+
+def test_data_that_are_not_finite_are_blamed_but_not_padding():
+    x, y = data()
+    lengths = np.full(12, 3)
+    x[:, 3:] = np.nan
+    run = fastrnn.Trainer(model(), "mse")
+    run.fit([(x, y, lengths)], epochs=1, verbose=0)
+    x[5, 2] = np.inf
+    x[5, 1] = -np.inf
+    with pytest.raises(FloatingPointError, match=r": (x is not finite in sample 5 of the batch|the gradient of)"):
+        run.fit([(x, y, lengths)], epochs=1, verbose=0)
+    missing = np.where(np.arange(5)[:, None] == 2, np.nan, data()[1])
+    broken = model()
+    broken.layers[1].parameters()["weight"][...] = 3e38
+    with pytest.raises(FloatingPointError, match=r"layer 1, Linear\(.* is the first that is not finite"):
+        fastrnn.Trainer(broken, fastrnn.losses.MSE(ignore=np.nan)).fit([(10 * data()[0], missing)], verbose=0)
+
+
+def test_callbacks_end_after_an_error_too():
+    x, y = data()
+    ended = []
+
+    class Watch(fastrnn.Callback):
+        def on_end(self, _trainer, history):
+            ended.append(len(history.loss))
+
+    m = model()
+    stopping = fastrnn.EarlyStopping(monitor="loss")
+    run = fastrnn.Trainer(m, "mse", fastrnn.SGD(1e-3), clip_norm=None)
+
+    def spoil(trainer, history):
+        if len(history.loss) == 2:
+            trainer.model.layers[1].parameters()["weight"][...] = 3e38
+
+    with pytest.raises(FloatingPointError, match=r"^epoch 3, update 3: "):
+        run.fit(x, y, epochs=5, verbose=0, callbacks=[stopping, spoil, Watch()])
+    assert ended == [2]
+    assert all(np.isfinite(array).all() and np.abs(array).max() < 10 for array in m.parameters().values())
+
+
+def test_a_metric_may_keep_what_it_is_given():
+    class Keeping:
+        name = "kept"
+
+        def start(self):
+            self.seen = []
+
+        def update(self, prediction, target, weight=None):  # noqa: ARG002
+            self.seen.append((prediction, prediction.copy()))
+
+        def result(self):
+            return float(all(same_bits(one, two) for one, two in self.seen))
+
+    rng = np.random.default_rng(0)
+    m = fastrnn.Sequential(fastrnn.GRU(2, 3, seed=0))  # its output is the tape's
+    run = fastrnn.Trainer(m, "mse", metrics=[Keeping()])
+    history = run.fit(rng.standard_normal((9, 4, 2)), rng.standard_normal((9, 4, 3)), epochs=1, batch_size=3, verbose=0)
+    assert history.metrics["kept"] == [1.0]
 
 
 @pytest.mark.parametrize(

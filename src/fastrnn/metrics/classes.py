@@ -83,7 +83,7 @@ class _Found(ClassMetric):
             self._counts, self._seen = np.zeros((3, K)), np.zeros(K, bool)
         if self.link == "sigmoid":
             self._counts += [(w * one).sum(axis=0) for one in (chosen & true, chosen, true)]
-            self._seen[:] = True
+            self._seen |= bool((w > 0).any())
             return
         parts = (true, w * (chosen == true)), (chosen, w), (true, w)
         self._counts += [np.bincount(classes, weights, K) for classes, weights in parts]

@@ -79,7 +79,7 @@ class FromIterable:
     def epoch(self, rng: np.random.Generator, skip: int = 0) -> Iterator[Batch]:  # noqa: ARG002
         """Return the batches of one epoch without the first few, which are made and thrown away."""
         found = self.batches if isinstance(self.batches, Iterable) else self.batches()
-        return (as_batch(item) for item in islice(iter(found), skip, None))
+        return (_as_batch(item) for item in islice(iter(found), skip, None))
 
     def describe(self) -> dict[str, Any]:
         """Return how many batches there are."""
