@@ -165,3 +165,28 @@ def test_bad_data_are_refused(make, message):
 
 def test_a_batch_is_a_tuple_with_defaults():
     assert Batch(1, 2) == (1, 2, None, None)
+
+
+def test_samples_that_were_left_out_are_not_looked_at():
+    x, weight = np.zeros((6, 2)), np.ones(6)
+    x[2, 1], weight[3] = np.nan, -1.0
+    data = Dataset(x, np.zeros(6), weight=weight)
+    with pytest.raises(ValueError, match="in sample 2"):
+        data.expect_finite()
+    good = data.subset(np.array([0, 1, 4, 5]))
+    good.expect_finite()
+    good.expect_weights(steps=False)
+    with pytest.raises(ValueError, match="in sample 1"):  # by their numbers in the part
+        data.subset(np.array([5, 2])).expect_finite()
+    with pytest.raises(ValueError, match=r"^weight: expected numbers >= 0, got -1.0 in sample 3"):
+        data.expect_weights(steps=False)
+
+
+def test_lists_of_memory_mapped_arrays_stay_on_disk(tmp_path):
+    arrays = []
+    for i in range(3):
+        np.save(tmp_path / f"{i}.npy", np.full((4, 2), np.nan if i == 1 else i))
+        arrays.append(np.load(tmp_path / f"{i}.npy", mmap_mode="r"))
+    data = Dataset(arrays, np.zeros((3, 1)))
+    data.expect_finite()  # not read
+    np.testing.assert_array_equal(data.batch(np.array([2])).x, np.full((1, 4, 2), 2.0))

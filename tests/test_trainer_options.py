@@ -387,3 +387,13 @@ def test_a_share_is_not_drawn_of_stateful_samples():
     x, y = data()
     with pytest.raises(ValueError, match=r"^stateful: expected validation data of their own"):
         fastrnn.Trainer(model(), "mse").fit(x, y, stateful=True, shuffle=False, validation=0.25, verbose=0)
+
+
+def test_an_optimiser_is_for_one_model():
+    x, y = data()
+    optimizer = fastrnn.Adam(1e-2)
+    m = model()
+    fastrnn.Trainer(m, "mse", optimizer).fit(x, y, epochs=1, verbose=0)
+    fastrnn.Trainer(m, "squared_error", optimizer).fit(x, y, epochs=1, verbose=0)  # it goes on
+    with pytest.raises(ValueError, match=r"^optimizer: expected a new one; this one has been at work"):
+        fastrnn.Trainer(model(), "mse", optimizer)

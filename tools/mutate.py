@@ -61,11 +61,8 @@ CHUNKS, UPDATES, LEARNER, FITTING, RESUMING, CALLBACKS, CHECKPOINT, MEASURING, R
         *("checks", "sources"),
     )
 )
-DATASET, COLUMNS, INTERRUPT = (
-    "src/fastrnn/data/dataset.py",
-    "src/fastrnn/data/columns.py",
-    "src/fastrnn/trainer/interrupt.py",
-)
+DATASET, COLUMNS, SAMPLES = (f"src/fastrnn/data/{name}.py" for name in ("dataset", "columns", "samples"))
+INTERRUPT = "src/fastrnn/trainer/interrupt.py"
 CHAIN, SEQUENTIAL, MODEL, TDNN, POOLING, DROPOUT, EMBEDDING, NORM = (
     f"src/fastrnn/layers/{name}.py"
     for name in ("chain", "sequential", "model", "tdnn", "pooling", "dropout", "embedding", "norm")
@@ -340,14 +337,14 @@ MUTATIONS = [
     Mutation("windows that share values with validation trained on", DATASET, "len(self) - held - (self.overlap or 0)", "len(self) - held"),
     Mutation("an order that buckets do not shuffle", DATASET, "return batches if rng is None else [batches[i] for i in rng.permutation(len(batches))]", "return batches"),
     Mutation("lengths of the data set, not of its part", DATASET, "None if own is None else own[chosen] for own", "None if own is None else own[: len(chosen)] for own"),
-    Mutation("rows that are not neighbours as a slice", DATASET, "and (np.diff(rows) == 1).all()", ""),
-    Mutation("padding looked at", COLUMNS, "index = first_not_finite(block, counts)", "index = first_not_finite(block)"),
+    Mutation("rows that are not neighbours as a slice", COLUMNS, "and (np.diff(rows) == 1).all()", ""),
+    Mutation("padding looked at", SAMPLES, "index = first_bad(block, counts)", "index = first_bad(block, None)"),
     Mutation("the errors of the whole window count", CHUNKS, "_counted(n, stop - first, start - first, part.lengths)", "_counted(n, stop - first, 0, part.lengths)"),
     Mutation("a window begins where the last one did", CHUNKS, "None if stop in (T, following) else following - first", "None"),
     Mutation("ended sequences stay in the batch", CHUNKS, "int((lengths > start).sum())", "int((lengths >= start).sum())"),
-    Mutation("weights stay in their order", CHUNKS, "np.asanyarray(batch.weight)[order]", "np.asanyarray(batch.weight)"),
+    Mutation("weights stay in their order", CHUNKS, "None if weights is None else weights[order]", "weights"),
     Mutation("the state of other sequences", CHUNKS, "return state[..., :rows, :]", "return state[..., -rows:, :]"),
-    Mutation("padding counts in the loss", CHUNKS, "np.arange(np.shape(batch.y)[1]) < np.asarray(lengths)[:, None]", "np.arange(np.shape(batch.y)[1]) >= 0 * np.asarray(lengths)[:, None]"),
+    Mutation("padding counts in the loss", CHUNKS, "return Chunk(batch._replace(weight=weight), counted, None)", "return Chunk(batch._replace(weight=weight), counted | True, None)"),
     Mutation("the mean of means", UPDATES, "self._total += sums.total", "self._total += 1"),
     Mutation("accumulated gradients forgotten", UPDATES, "self._sum[name] += grad", "self._sum[name] = grad"),
     Mutation("the state's gradient not clipped", UPDATES, "{} if self.limits.state is None else", "{} if True else"),

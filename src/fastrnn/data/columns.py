@@ -1,17 +1,16 @@
 """Columns of a data set: one array, or one array a sample; N samples, read only where a batch needs them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn._validation import first_not_finite, shown, steps_that_count
+from fastrnn._validation import shown
 
 Array = NDArray[Any]
 Rows = slice | NDArray[np.intp]
-Search = Callable[[Array, NDArray[np.bool_] | None], tuple[int, ...] | None]  # for the first bad one of what counts
-CHUNK = 1 << 24  # elements that are looked at together
+CHUNK = 1 << 22  # elements that are looked at together
 
 
 class Whole:
@@ -40,11 +39,15 @@ class Whole:
         """Return some samples, a view where they lie side by side."""
         return self.array[rows]
 
-    def blocks(self) -> Iterator[tuple[int, Array]]:
-        """Yield the first sample's number and the samples, some at a time."""
-        step = max(1, CHUNK // max(1, self.array[:1].size))
-        for start in range(0, len(self.array), step):
-            yield start, self.array[start : start + step]
+    @property
+    def piece(self) -> int:
+        """How many samples are looked at together."""
+        return max(1, CHUNK // max(1, self.array[:1].size))
+
+    @property
+    def mapped(self) -> bool:
+        """Whether it may be larger than memory."""
+        return isinstance(self.array, np.memmap)
 
 
 class Sequences:
@@ -90,10 +93,15 @@ class Sequences:
             row[: len(one)] = one
         return padded
 
-    def blocks(self) -> Iterator[tuple[int, Array]]:
-        """Yield each sample's number, and it as a batch of one."""
-        for i, array in enumerate(self.arrays):
-            yield i, array[None]
+    @property
+    def piece(self) -> int:
+        """How many samples are looked at together."""
+        return max(1, CHUNK // max(1, int(self.lengths.max()) * self.arrays[0][:1].size))
+
+    @property
+    def mapped(self) -> bool:
+        """Whether they may be larger than memory."""
+        return any(isinstance(array, np.memmap) for array in self.arrays)
 
 
 Column = Whole | Sequences
@@ -108,7 +116,7 @@ def column(name: str, values: Any) -> Column:
         If they are lists of different lengths, of which no array can be made, or a number.
     """
     if isinstance(values, (list, tuple)) and values and all(isinstance(one, np.ndarray) for one in values):
-        if len({one.shape for one in values}) > 1:
+        if len({one.shape for one in values}) > 1 or any(isinstance(one, np.memmap) for one in values):
             return Sequences(name, values)
         return Whole(name, np.stack(values))
     try:
@@ -123,57 +131,8 @@ def column(name: str, values: Any) -> Column:
     return Whole(name, array)
 
 
-def expect_finite(of: Column, lengths: NDArray[np.int64] | None) -> None:
-    """Raise unless all numbers are finite, but for what lies beyond a sequence's length.
-
-    A memory-mapped array is not gone through: it may be larger than memory.
-
-    Raises
-    ------
-    ValueError
-        It names the sample.
-    """
-    _expect_none(of, lengths, first_not_finite, "finite numbers")
-
-
-def expect_from_0(of: Column, lengths: NDArray[np.int64] | None, end: float, expected: str) -> None:
-    """Raise unless all numbers are from 0 to below an end; otherwise as `expect_finite`."""
-
-    def first_outside(block: Array, counts: NDArray[np.bool_] | None) -> tuple[int, ...] | None:
-        return _first((block < 0) | (block >= end), counts)
-
-    _expect_none(of, lengths, first_outside, expected)
-
-
-def expect_held(of: Column, lengths: NDArray[np.int64] | None, dtype: np.dtype[Any]) -> None:
-    """Raise if a number is too large for a dtype; otherwise as `expect_finite`."""
-
-    def first_too_large(block: Array, counts: NDArray[np.bool_] | None) -> tuple[int, ...] | None:
-        if block.dtype.kind != "f" or block.dtype.itemsize <= dtype.itemsize:
-            return None
-        with np.errstate(over="ignore"):
-            return _first(np.isinf(block.astype(dtype)) & np.isfinite(block), counts)
-
-    _expect_none(of, lengths, first_too_large, f"numbers that {dtype} can hold")
-
-
-def _first(bad: NDArray[np.bool_], counts: NDArray[np.bool_] | None) -> tuple[int, ...] | None:
-    """Return the index of the first that is bad and counts."""
-    if counts is not None:
-        bad[~counts] = False
-    return tuple(map(int, np.argwhere(bad)[0])) if bad.any() else None
-
-
-def _expect_none(of: Column, lengths: NDArray[np.int64] | None, first_bad: Search, expected: str) -> None:
-    """Raise if any number is found bad that is neither memory-mapped nor beyond a sequence's length."""
-    if isinstance(of, Whole) and isinstance(of.array, np.memmap):
-        return
-    for start, block in of.blocks():
-        counts = None
-        if lengths is not None and block.ndim > 1:
-            counts = steps_that_count(lengths[start : start + len(block)], block.shape[1])
-        index = first_bad(block, counts)
-        if index is not None:
-            sample, *place = index
-            where = f" at {tuple(place)}" if len(place) > 1 else f" at {place[0]}" if place else ""
-            raise ValueError(f"{of.name}: expected {expected}, got {block[index]} in sample {start + sample}{where}")
+def as_slice(rows: NDArray[np.intp]) -> Rows:
+    """Return rows that lie side by side as a slice, which copies nothing."""
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows

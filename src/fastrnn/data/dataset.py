@@ -8,17 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastrnn._validation import checked_lengths, positive_int, real_array, shown
-from fastrnn.data.columns import (
-    Array,
-    Column,
-    Rows,
-    Sequences,
-    Whole,
-    column,
-    expect_finite,
-    expect_from_0,
-    expect_held,
-)
+from fastrnn.data.columns import Array, Column, Sequences, Whole, as_slice, column
+from fastrnn.data.samples import Samples, expect_finite, expect_from_0, expect_held
 
 POOL = 50  # batches among which sequences of like length are looked for
 
@@ -162,7 +153,7 @@ class Dataset:
     def batch(self, rows: NDArray[np.intp]) -> Batch:
         """Return some of the samples, by their numbers."""
         chosen = self._rows[rows]
-        index = _as_slice(chosen)
+        index = as_slice(chosen)
         x = tuple(part.take(index) for part in self._x)
         lengths = tuple(None if own is None else own[chosen] for own in self._lengths)
         steps = None if self._lengths[-1] is None else self._x[-1].steps  # what belongs to x is padded as x is
@@ -171,35 +162,36 @@ class Dataset:
         given = None if not several else lengths if self._several else lengths[0]
         return Batch(x if self._several else x[0], self._y.take(index, steps), given, weight)
 
+    def _inputs(self) -> list[Samples]:
+        """Return the samples of each input, and the weights."""
+        parts = [Samples(part, self._rows, own) for part, own in zip(self._x, self._lengths, strict=True)]
+        weight = [] if self._weight is None else [Samples(self._weight, self._rows, self._lengths[-1])]
+        return parts + weight
+
     def expect_finite(self) -> None:
         """Raise ValueError that names the sample if an input or a weight is not finite.
 
         Memory-mapped arrays are not read. Targets are the loss's to check: some have NaN for what does not count.
         """
-        for part, lengths in zip(self._x, self._lengths, strict=True):
-            expect_finite(part, lengths)
-        if self._weight is not None:
-            expect_finite(self._weight, self._lengths[-1])
+        for samples in self._inputs():
+            expect_finite(samples)
 
     def expect_held(self, dtype: np.dtype[Any], *, timed: bool) -> None:
         """Raise ValueError that names the sample if a number is too large for a dtype; ``timed``: targets have steps.
 
         Memory-mapped arrays are not read.
         """
-        for part, lengths in zip(self._x, self._lengths, strict=True):
-            expect_held(part, lengths, dtype)
-        expect_held(self._y, self._lengths[-1] if timed else None, dtype)
-        if self._weight is not None:
-            expect_held(self._weight, self._lengths[-1], dtype)
+        for samples in (*self._inputs(), Samples(self._y, self._rows, self._lengths[-1] if timed else None)):
+            expect_held(samples, dtype)
 
     def expect_ids(self, counts: Sequence[int | None]) -> None:
         """Raise ValueError that names the sample if an id is unknown; ``counts``: of each input, None where no ids are.
 
         Memory-mapped arrays are not read.
         """
-        for part, lengths, count in zip(self._x, self._lengths, counts, strict=True):
+        for samples, count in zip(self._inputs(), counts, strict=False):
             if count is not None:
-                expect_from_0(part, lengths, count, f"ids from 0 to {count - 1}")
+                expect_from_0(samples, count, f"ids from 0 to {count - 1}")
 
     def expect_targets_of_steps(self) -> None:
         """Raise ValueError unless targets are lists where sequences are, or of as many steps where both are arrays."""
@@ -218,13 +210,12 @@ class Dataset:
         axes = self._weight.array.ndim if isinstance(self._weight, Whole) else 2
         if axes > 1 and not steps:
             raise ValueError(f"weight: expected one for each sample, got {self._weight.description}")
-        expect_from_0(self._weight, self._lengths[-1], math.inf, "numbers >= 0")
+        expect_from_0(self._inputs()[-1], math.inf, "numbers >= 0")
 
     def targets(self, *, ragged: bool) -> Iterator[tuple[Array, NDArray[np.int64] | None]]:
         """Yield targets, some at a time, and their lengths if these matter."""
-        lengths = self._lengths[-1] if ragged else None
-        for start, block in self._y.blocks():
-            yield block, None if lengths is None else lengths[start : start + len(block)]
+        for _, block, lengths in Samples(self._y, self._rows, self._lengths[-1] if ragged else None).blocks():
+            yield block, lengths
 
     def order(
         self, batch_size: int, rng: np.random.Generator | None = None, *, bucket: bool = False
@@ -299,10 +290,3 @@ def _lengths(part: Column, given: ArrayLike | None) -> NDArray[np.int64] | None:
     if not isinstance(part, Whole) or part.array.ndim < 2:
         raise ValueError(f"lengths: expected None with {part.name} of shape {part.description}, which has no time")
     return checked_lengths(given, part.array.shape[1], len(part), part.name)
-
-
-def _as_slice(rows: NDArray[np.intp]) -> Rows:
-    """Return rows that lie side by side as a slice, which copies nothing."""
-    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
-        return slice(int(rows[0]), int(rows[-1]) + 1)
-    return rows

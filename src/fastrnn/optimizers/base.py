@@ -89,6 +89,10 @@ class FusedOptimizer(ABC):
         table.step(gradients, self._rule, **self._numbers(self._step + 1))
         self._step += 1
 
+    def fits(self, parameters: Mapping[str, Array]) -> bool:
+        """Return whether these may be updated next: any before the first step, then the same arrays."""
+        return self._table is None or self._table.holds(parameters)
+
     def _make_table(self, parameters: Mapping[str, Array]) -> Table:
         """Return the table of parameters that have not been seen, or not as these arrays."""
         _expect_parameters(parameters)

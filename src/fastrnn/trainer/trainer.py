@@ -91,6 +91,10 @@ class Trainer:
         chosen, fitting = Adam() if optimizer is None else optimizer, as_loss(loss)
         if isinstance(chosen, type) or not callable(getattr(chosen, "update", None)):
             raise TypeError(f"optimizer: expected one such as fastrnn.Adam(1e-3), got {shown(optimizer)}")
+        if not getattr(chosen, "fits", lambda _: True)(model.parameters()):
+            raise ValueError(
+                "optimizer: expected a new one; this one has been at work on the parameters of another model"
+            )
         names = ("clip_norm", "clip_value", "clip_state")
         given = zip(names, (clip_norm, clip_value, clip_state), strict=True)
         limits = Limits(*(None if limit is None else positive_float(name, limit) for name, limit in given))
