@@ -71,6 +71,7 @@ class Scripted(fastrnn.Callback):
         ([1, 2, 3, 3, 3, 3], {"patience": 2, "maximize": True}, 5, 3),
         ([5, 4, 3, 2, 1], {"patience": 1}, 5, 5),
         ([5, float("nan"), 4, float("nan"), 5], {"patience": 2}, 5, 3),
+        ([float("nan"), 5, 4, 3, 2], {"patience": 2}, 5, 5),
     ],
 )
 def test_early_stopping(losses, options, epochs, best):
@@ -106,7 +107,7 @@ def test_what_is_monitored():
         run.fit(x, y, epochs=1, verbose=0, callbacks=[fastrnn.EarlyStopping(monitor=monitor)])
     with pytest.raises(ValueError, match=r"^monitor: .* of loss, mae, got 'validation_loss'; pass validation="):
         run.fit(x, y, epochs=1, verbose=0, callbacks=[fastrnn.EarlyStopping()])
-    with pytest.raises(ValueError, match=r"^monitor: expected one of loss, validation_loss, .*, got 'accuracy'$"):
+    with pytest.raises(ValueError, match=r"^monitor: expected one of loss, mae, validation_loss, .*, got 'accuracy'$"):
         run.fit(x, y, epochs=1, validation=0.2, verbose=0, callbacks=[fastrnn.EarlyStopping(monitor="accuracy")])
     for wrong in ({"patience": 0}, {"min_change": -1.0}):
         with pytest.raises(ValueError, match=rf"^{next(iter(wrong))}: "):
@@ -231,6 +232,30 @@ def test_the_range_test_finds_a_rate_and_changes_nothing():
             trainer.find_learning_rate(x, y, **wrong)
 
 
+class Bare:
+    """As little of a file as one can write to."""
+
+    closed = False
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+def test_files_that_are_closed_or_can_only_be_written():
+    x, y = data()
+    closed, bare = io.StringIO(), Bare()
+    closed.close()
+    for file in (closed, bare):
+        assert len(fastrnn.Trainer(model(), "mse").fit(x, y, epochs=1, file=file).loss) == 1
+    assert "epoch 1/1" in bare.text
+
+
 def test_silent_without_standard_error(monkeypatch):
     x, y = data()
     monkeypatch.setattr(sys, "stderr", None)
@@ -244,3 +269,58 @@ def test_pictures_of_a_history_and_of_a_range_test(tmp_path):
     trainer.find_learning_rate(x, y, steps=10).plot(tmp_path / "rates.png")
     for name in ("history.png", "rates.png"):
         assert (tmp_path / name).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_what_cannot_be_monitored_is_refused_before_training():
+    x, y = data()
+    m = model()
+    before = m.state_dict()
+    plateau = fastrnn.Trainer(m, "mse", schedule=fastrnn.ReduceOnPlateau(monitor="validation_mae"), metrics=["mae"])
+    for run, callbacks in (
+        (fastrnn.Trainer(m, "mse"), [fastrnn.EarlyStopping()]),
+        (fastrnn.Trainer(m, "mse"), [fastrnn.EarlyStopping(monitor="mae")]),
+        (plateau, []),
+    ):
+        with pytest.raises(ValueError, match=r"^monitor: expected one of loss"):
+            run.fit(x, y, verbose=0, callbacks=callbacks)
+    assert same_bits(m.state_dict(), before)
+    plateau.fit(x, y, epochs=1, validation=0.25, verbose=0)
+    assert plateau.numbers == ("loss", "mae", "validation_loss", "validation_mae")
+
+
+def test_a_schedule_may_watch_a_metric_grow():
+    x, y = data()
+
+    def epochs(y_true, _y_pred):
+        calls.append(len(y_true))
+        return float(len(calls) // 2)  # training's and validation's
+
+    calls = []
+    schedule = fastrnn.ReduceOnPlateau(patience=0, factor=0.5, mode="max", monitor="validation_epochs")
+    run = fastrnn.Trainer(model(), "mse", fastrnn.SGD(1e-300), schedule=schedule, metrics=[epochs])
+    history = run.fit(x, y, epochs=3, validation=0.25, verbose=0)
+    assert history.learning_rate == [1e-300] * 3
+    assert history.validation_metrics["epochs"] == [1.0, 2.0, 3.0]
+
+
+def test_a_target_that_is_not_finite_is_named():
+    x, y = data()
+    y[3] = np.nan
+    with pytest.raises(FloatingPointError, match=r"^epoch 1, update 1: .*: y is not finite in sample 3 of the batch"):
+        fastrnn.Trainer(model(), "mse").fit([(x, y)], verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"verbose": 2}, "^verbose: expected 0 or 1, got 2"),
+        ({"sample_weight": np.ones((12, 5, 1))}, "^weight: expected one for each sample, or for each step"),
+        ({"sample_weight": np.arange(12.0) - 1}, "^weight: expected numbers >= 0, got -1.0 in sample 0"),
+    ],
+)
+def test_more_arguments_are_refused_before_training(options, message):
+    x, y = data()
+    run = fastrnn.Trainer(model(), "mse")
+    with pytest.raises(ValueError, match=message):
+        run.fit(x, y, **{"verbose": 0, **options})
+    assert run.updates == 0

@@ -79,11 +79,11 @@ def parts():
     return x, x.cumsum(axis=1)[..., :1]
 
 
-def plain(optimizer=None, **options):
+def plain(optimizer=None, loss="mse", **options):
     model = fastrnn.Sequential(
         fastrnn.GRU(2, 4, zoneout=0.1, recurrent_dropout=0.1, seed=0), fastrnn.Linear(4, 1, seed=1)
     )
-    return fastrnn.Trainer(model, "mse", optimizer or fastrnn.Adam(0.02), **{"seed": 5, **options})
+    return fastrnn.Trainer(model, loss, optimizer or fastrnn.Adam(0.02), **{"seed": 5, **options})
 
 
 def worst(y_true, y_pred):
@@ -100,6 +100,9 @@ VARIANTS = {
     "plateau": ({"schedule": fastrnn.ReduceOnPlateau(patience=1, factor=0.5)}, {"validation": 0.25}),
     "buckets": ({}, {"lengths": np.arange(12) % 9 + 1, "bucket": True}),
     "in order": ({}, {"shuffle": False}),
+    "classes": ({"loss": "bce", "metrics": ["accuracy", "precision"]}, {}),
+    "from 0": ({"schedule": fastrnn.Warmup(3, start_factor=0.0)}, {}),
+    "down to 0": ({"schedule": fastrnn.Cosine(4)}, {}),
 }
 
 
@@ -108,6 +111,8 @@ VARIANTS = {
 def test_resumed_after_any_update(tmp_path, variant, updates):
     options, fit = VARIANTS[variant]
     x, y = parts()
+    if options.get("loss") == "bce":
+        y = y > 0
     fit = {"epochs": 6, "batch_size": 5, "verbose": 0, **fit}
     whole = plain(**deepcopy(options))
     expected = whole.fit(x, y, **fit, callbacks=[StopAfter()])
@@ -179,8 +184,31 @@ def test_what_has_ended_is_not_trained_again(tmp_path):
         callbacks=[fastrnn.EarlyStopping(patience=2, min_change=10.0)],
     )  # fmt: skip
     assert history.loss == expected.loss
+    assert history.stopped == expected.stopped
     assert same_bits(again.model.state_dict(), one.model.state_dict())  # those of the best epoch
     assert again.updates == one.updates
+
+
+def test_no_epoch_is_trained_beyond_those_asked_for(tmp_path):
+    x, y = parts()
+    with pytest.raises(StopError):
+        plain().fit(
+            x, y, epochs=5, batch_size=4, verbose=0, callbacks=[StopAfter(11)],
+            checkpoint=fastrnn.Checkpoint(tmp_path, every=1),
+        )  # fmt: skip
+    again = plain()
+    history = again.fit(
+        x, y, epochs=2, batch_size=4, verbose=0, callbacks=[StopAfter()], checkpoint=tmp_path, resume=True
+    )
+    assert len(history.loss) == 3
+    assert again.updates == 10
+
+
+def test_flags_of_numpys_are_the_same_flags(tmp_path):
+    x, y = parts()
+    for epochs in (1, 2):
+        options = {"stateful": np.True_, "shuffle": np.False_, "checkpoint": tmp_path, "resume": np.True_}
+        assert len(plain().fit(x, y, epochs=epochs, verbose=0, **options).loss) == epochs
 
 
 def test_resuming_where_nothing_is_begins(tmp_path):
@@ -262,7 +290,8 @@ def test_an_earlier_training_is_not_overwritten(tmp_path):
 
 OTHERS = {
     "model": lambda: fastrnn.Trainer(fastrnn.Sequential(fastrnn.GRU(2, 1)), "mse"),
-    "optimizer": lambda: plain(fastrnn.SGD(0.02)),
+    "optimizer": lambda: plain(fastrnn.Adam(0.02, eps=1e-6)),
+    "learning_rate": lambda: plain(fastrnn.Adam(0.03)),
     "loss": lambda: fastrnn.Trainer(plain().model, "squared_error", fastrnn.Adam(0.02)),
     "limits": lambda: plain(clip_norm=3.0),
     "tbptt": lambda: plain(tbptt=3),
@@ -290,6 +319,7 @@ def test_a_checkpoint_of_another_training(tmp_path, name):
         ("batch_size", {"batch_size": 5}),
         ("shuffle", {"shuffle": False}),
         ("validation", {"validation": 0.25}),
+        ("validation", {"validation": parts()}),
         ("callbacks", {"callbacks": [StopAfter()]}),
     ],
 )
@@ -417,6 +447,16 @@ def test_trees_come_back_as_they_were(tmp_path):
         np.testing.assert_array_equal(found[name], tree[name])
     with pytest.raises(TypeError, match=r"^checkpoint: x is of type object"):
         write(tmp_path / "tree", {"x": object()})
+    with pytest.raises(TypeError, match=r"^checkpoint: x is an array of complex128, which can't be written"):
+        write(tmp_path / "tree", {"x": np.zeros(2, complex)})
+    with pytest.raises(TypeError, match=r"^checkpoint: x has keys that are not text"):
+        write(tmp_path / "tree", {"x": {1: 2}})
+
+
+def test_names_with_dots_are_kept_apart(tmp_path):
+    write(tmp_path / "tree", {"a.b": np.zeros(1), "a": {"b": np.ones(2)}})
+    found = read(tmp_path / "tree")
+    assert (found["a.b"].tolist(), found["a"]["b"].tolist()) == ([0.0], [1.0, 1.0])
 
 
 def test_how_often(tmp_path):
@@ -488,3 +528,25 @@ def test_a_learning_rate_that_a_callback_has_set_goes_on(tmp_path):
     history = plain().fit(x, y, epochs=4, verbose=0, callbacks=[lower], checkpoint=tmp_path, resume=True)
     assert history.learning_rate == expected.learning_rate == [0.02, 1e-4, 1e-4, 1e-4]
     assert history.batch_loss == expected.batch_loss
+
+
+def test_what_differs_in_a_long_description_is_shown(tmp_path):
+    x, y = parts()
+    fitted(tmp_path)
+    wide = fastrnn.Sequential(
+        fastrnn.GRU(2, 4, zoneout=0.25, recurrent_dropout=0.1, seed=0), fastrnn.Linear(4, 1, seed=1)
+    )
+    with pytest.raises(fastrnn.CheckpointError, match=r"model was .*\[0\.1\].*, and is .*\[0\.25\]"):
+        fastrnn.Trainer(wide, "mse", fastrnn.Adam(0.02)).fit(
+            x, y, batch_size=4, verbose=0, checkpoint=tmp_path, resume=True
+        )
+
+
+def test_keys_of_a_callbacks_state_are_text(tmp_path):
+    class Odd(fastrnn.Callback):
+        def state_dict(self):
+            return {1: "a"}
+
+    x, y = parts()
+    with pytest.raises(TypeError, match=r"^checkpoint: callbacks\.0 has keys that are not text: \[1\]"):
+        plain().fit(x, y, epochs=1, verbose=0, callbacks=[Odd()], checkpoint=tmp_path)

@@ -177,3 +177,59 @@ def test_the_protocol_has_to_be_whole():
 
     with pytest.raises(TypeError, match="backward"):
         Half()
+
+
+class Shift(fastrnn.Layer):
+    """y = x + b with one number b, whose gradient comes as whatever ``make`` makes of it."""
+
+    def __init__(self, make):
+        self.make = make
+        self.dtype = np.dtype(np.float32)
+        self._parameters = {"b": np.zeros((), np.float32)}
+
+    def record(self, x, state=None):  # noqa: ARG002
+        return x + self._parameters["b"], None, self._tape(0)
+
+    def backward(self, tape, grad_output, grad_state=None):  # noqa: ARG002
+        self._open(tape)
+        return fastrnn.Gradients(np.array(grad_output), None, {"b": self.make(np.sum(grad_output))})
+
+
+def read_only(value):
+    array = np.array(value)
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize("make", [np.float32, read_only])
+@pytest.mark.parametrize("options", [{"clip_norm": 1e-3}, {"accumulate": 2}, {"clip_value": 1e-3}])
+def test_gradients_that_cannot_be_written_are_clipped_and_added_up(make, options):
+    x, y = np.ones((8, 3, 2)), np.ones((8, 3, 1))
+
+    def trained(make):
+        model = fastrnn.Sequential(fastrnn.RNN(2, 3, seed=0), Shift(make), fastrnn.Linear(3, 1, seed=0))
+        return fastrnn.Trainer(model, "mse", **options).fit(x, y, batch_size=2, epochs=2, shuffle=False, verbose=0)
+
+    assert trained(make).loss == trained(np.array).loss
+
+
+class ByName(fastrnn.Model):
+    """A model whose input is a dict."""
+
+    def __init__(self):
+        self.head = fastrnn.Linear(2, 1, seed=0)
+
+    def record(self, x, state=None):  # noqa: ARG002
+        y, _, tape = self.head.record(x["a"])
+        return y, None, self._tape(tape)
+
+    def backward(self, tape, grad_output, grad_state=None):  # noqa: ARG002
+        found = self.head.backward(self._open(tape), grad_output)
+        return fastrnn.Gradients(None, None, self.named("head", found.parameters))
+
+
+def test_inputs_of_any_kind_that_are_not_finite():
+    trainer = fastrnn.Trainer(ByName(), "mse")
+    assert trainer.step({"a": np.ones((4, 2))}, np.ones((4, 1))) > 0
+    with pytest.raises(FloatingPointError, match=r"^the loss is nan"):
+        trainer.step({"a": np.full((4, 2), np.nan)}, np.ones((4, 1)))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastrnn
+from fastrnn.data import Batch
 from fastrnn.losses import LOSSES
 from layer_table import same_bits
 
@@ -178,3 +179,123 @@ def test_a_failed_fit_leaves_the_bar_closed_and_the_trainer_usable():
     with pytest.raises(KeyboardInterrupt):
         trainer.fit(X, Y, epochs=3, verbose=0, callbacks=[stop])
     assert len(trainer.fit(X, Y, epochs=1, verbose=0).loss) == 1
+
+
+# ---- what a later batch would stumble over ----
+
+
+def ragged():
+    """Return padded x and y and their lengths; the longest sequence is not in the first batch of four."""
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((12, 5, 2)), rng.standard_normal((12, 5, 1)), np.array([3, 2, 4, 1] * 2 + [5, 1, 2, 3])
+
+
+def unpadded(array, lengths):
+    return [one[:n] for one, n in zip(array, lengths, strict=True)]
+
+
+def small(**options):
+    model = fastrnn.Sequential(fastrnn.GRU(2, 3, seed=0), fastrnn.Linear(3, 1, seed=1))
+    return fastrnn.Trainer(model, "mse", seed=0, **options)
+
+
+def last_is(value, shape):
+    array = np.ones(shape)
+    array[(-1,) * len(shape)] = value
+    return array
+
+
+@pytest.mark.parametrize("tbptt", [None, 2])
+@pytest.mark.parametrize(
+    ("weight", "error", "message"),
+    [
+        (last_is(-1.0, (12,)), ValueError, r"^weight: expected numbers >= 0, got -1\.0 in sample 11$"),
+        (last_is(-1.0, (12, 5)), ValueError, r"^weight: expected numbers >= 0, got -1\.0 in sample 11 at 4$"),
+        (np.ones((12, 7)), ValueError, r"^weight: expected one for each sample, or for each step .* got \(12, 7\)$"),
+        (np.ones((12, 1)), ValueError, r"^weight: expected one for each sample, or for each step .* got \(12, 1\)$"),
+        (np.ones((12, 5, 1)), ValueError, r"^weight: expected one for each sample, .* got \(12, 5, 1\)$"),
+        (["1"] * 12, TypeError, r"^weight: expected real numbers, got dtype <U1$"),
+    ],
+)
+def test_weights_that_do_not_fit_train_nothing(tbptt, weight, error, message):
+    x, y, _ = ragged()
+    trainer = small(tbptt=tbptt)
+    with pytest.raises(error, match=message):
+        trainer.fit(x, y, sample_weight=weight, batch_size=4, shuffle=False, verbose=0)
+    assert trainer.updates == 0
+
+
+def test_one_unknown_id_among_many_trains_nothing():
+    ids = np.random.default_rng(0).integers(0, 5, (12, 5))
+    model = fastrnn.Sequential(fastrnn.Embedding(5, 2), fastrnn.GRU(2, 3), fastrnn.Linear(3, 5))
+    trainer = fastrnn.Trainer(model, "cross_entropy")
+    wrong = ids.copy()
+    wrong[11, 3] = 99
+    with pytest.raises(ValueError, match=r"^x: expected ids from 0 to 4, got 99 in sample 11 at 3$"):
+        trainer.fit(wrong, ids, batch_size=4, shuffle=False, verbose=0)
+    assert trainer.updates == 0
+    wrong[0, 1:] = -1  # padding may be anything
+    lengths = [1] + [5] * 10 + [3]
+    assert np.isfinite(trainer.fit(wrong, ids, lengths=lengths, epochs=1, batch_size=4, verbose=0).loss[0])
+
+
+@pytest.mark.parametrize("tbptt", [None, 2])
+def test_lists_may_belong_to_padded_arrays(tbptt):
+    x, y, lengths = ragged()
+    w = np.random.default_rng(1).uniform(size=(12, 5))
+    expected = small(tbptt=tbptt).fit(x, y, lengths=lengths, sample_weight=w, batch_size=4, epochs=2, verbose=0)
+    lists = small(tbptt=tbptt).fit(
+        x, unpadded(y, lengths), lengths=lengths, sample_weight=unpadded(w, lengths), batch_size=4, epochs=2, verbose=0
+    )
+    assert lists.loss == expected.loss
+    trainer = small(tbptt=tbptt)
+    for other in ({"y": y}, {"y": unpadded(y, lengths), "sample_weight": w}):
+        with pytest.raises(
+            ValueError, match=r"^(y: expected a list|weight: expected one for each sample, or for each)"
+        ):
+            trainer.fit(unpadded(x, lengths), **other, batch_size=4, shuffle=False, verbose=0)
+    with pytest.raises(ValueError, match=r"^y: expected targets for every step, \(12, 5\), got shape \(12, 6, 1\)$"):
+        trainer.fit(x, np.ones((12, 6, 1)), lengths=lengths, verbose=0)
+    assert trainer.updates == 0
+
+
+@pytest.mark.parametrize("tbptt", [None, 2])
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"lengths": [3, 2]}, ValueError),
+        ({"lengths": [3, 2] * 10}, ValueError),
+        ({"lengths": [9] * 12}, ValueError),
+        ({"lengths": [0] + [3] * 11}, ValueError),
+        ({"lengths": [-1] + [3] * 11}, ValueError),
+        ({"lengths": [2.5] * 12}, TypeError),
+        ({"lengths": [[2] * 12]}, ValueError),
+        ({"lengths": [3] * 12, "weight": [1.0] * 11}, ValueError),
+        ({"lengths": [3] * 12, "weight": [1.0] * 13}, ValueError),
+        ({"lengths": [3] * 12, "weight": np.ones((12, 9))}, ValueError),
+        ({"lengths": [3] * 12, "weight": np.ones((12, 5, 1))}, ValueError),
+    ],
+)
+def test_lengths_and_weights_of_a_batch_that_do_not_fit_train_nothing(tbptt, given, error):
+    x, y, _ = ragged()
+    trainer = small(tbptt=tbptt)
+    with pytest.raises(error, match=rf"^{'weight' if 'weight' in given else 'lengths'}: expected"):
+        trainer.fit([Batch(x, y, **given)], verbose=0)
+    assert trainer.updates == 0
+
+
+@pytest.mark.parametrize("tbptt", [None, 2])
+def test_lengths_and_weights_of_any_kind(tbptt):
+    x, y, lengths = ragged()
+    w = np.random.default_rng(1).uniform(size=(12, 5))
+    expected = small(tbptt=tbptt).step(x, y, lengths=lengths, sample_weight=w)
+    for kind in (np.uint8, np.int16):
+        assert small(tbptt=tbptt).step(x, y, lengths=lengths.astype(kind), sample_weight=w.tolist()) == expected
+    alone = small(tbptt=tbptt).step(x, y, sample_weight=w.tolist())
+    assert alone == small(tbptt=tbptt).step(x, y, sample_weight=w)
+
+
+@pytest.mark.parametrize("batches", [[], iter([])])
+def test_nothing_to_evaluate_is_an_error(batches):
+    with pytest.raises(ValueError, match=r"^x: expected at least one batch, got none"):
+        small().evaluate(batches)

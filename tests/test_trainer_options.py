@@ -325,6 +325,30 @@ def test_metrics_of_training_and_validation():
     assert "validation_worst" in repr(history)
 
 
+def test_metrics_of_other_data_in_the_middle_of_an_epoch_change_none_of_its_own():
+    x, y = data()
+    runs = [fastrnn.Trainer(model(), "mse", metrics=["mae"], seed=0) for _ in range(2)]
+
+    class Watching(fastrnn.Callback):
+        def on_update(self, trainer, _history):
+            trainer.score(x[:2], y[:2])
+
+    alone = runs[0].fit(x, y, epochs=2, batch_size=4, verbose=0)
+    watched = runs[1].fit(x, y, epochs=2, batch_size=4, verbose=0, callbacks=[Watching()])
+    assert watched.metrics == alone.metrics
+
+
+def test_metrics_have_names_of_their_own():
+    def loss(y_true, y_pred):
+        return float(np.abs(y_true - y_pred).max())
+
+    for metrics in (["mae", "mae"], [loss], [lambda *_: 1.0, lambda *_: 2.0]):
+        with pytest.raises(ValueError, match=r"^metrics: the name '.*' is taken; Scored\(function, name="):
+            fastrnn.Trainer(model(), "mse", metrics=metrics)
+    run = fastrnn.Trainer(model(), "mse", metrics=[fastrnn.metrics.Scored(loss, name="largest")])
+    assert run.score(*data()).keys() == {"loss", "largest"}
+
+
 def test_batches_in_which_nothing_counts_change_nothing():
     x = np.random.default_rng(0).standard_normal((6, 4, 2))
     y = np.full((6, 4), -100)

@@ -1,6 +1,6 @@
 """Columns of a data set: one array, or one array a sample; N samples, read only where a batch needs them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from fastrnn._validation import first_not_finite, shown
 
 Array = NDArray[Any]
 Rows = slice | NDArray[np.intp]
+Search = Callable[[Array, NDArray[np.bool_] | None], tuple[int, ...] | None]  # for the first bad one of what counts
 CHUNK = 1 << 24  # elements that are looked at together
 
 
@@ -21,6 +22,11 @@ class Whole:
     def __init__(self, name: str, array: Array) -> None:
         self.name, self.array = name, array
 
+    @property
+    def steps(self) -> int | None:
+        """The size of the second axis."""
+        return self.array.shape[1] if self.array.ndim > 1 else None
+
     def __len__(self) -> int:
         """Return N."""
         return len(self.array)
@@ -30,7 +36,7 @@ class Whole:
         """What it is, for messages."""
         return str(self.array.shape)
 
-    def take(self, rows: Rows) -> Array:
+    def take(self, rows: Rows, steps: int | None = None) -> Array:  # noqa: ARG002 - an array has its own
         """Return some samples, a view where they lie side by side."""
         return self.array[rows]
 
@@ -47,7 +53,11 @@ class Sequences:
     Attributes
     ----------
     lengths : ndarray (N,)
+    steps : None
+        A batch has as many as its longest sequence.
     """
+
+    steps: int | None = None
 
     def __init__(self, name: str, arrays: Sequence[Array]) -> None:
         for i, array in enumerate(arrays):
@@ -71,10 +81,10 @@ class Sequences:
         """What it is, for messages."""
         return f"a list of {len(self.arrays)}"
 
-    def take(self, rows: Rows) -> Array:
-        """Return some samples padded with zeros to the longest of them, (n, T, …)."""
+    def take(self, rows: Rows, steps: int | None = None) -> Array:
+        """Return some samples padded with zeros, (n, T, …): to the longest of them unless T is given."""
         chosen = self.arrays[rows] if isinstance(rows, slice) else [self.arrays[i] for i in rows]
-        steps = max(len(one) for one in chosen)
+        steps = steps or max(len(one) for one in chosen)
         padded = np.zeros((len(chosen), steps, *chosen[0].shape[1:]), self._dtype)
         for row, one in zip(padded, chosen, strict=True):
             row[: len(one)] = one
@@ -123,15 +133,31 @@ def expect_finite(of: Column, lengths: NDArray[np.int64] | None) -> None:
     ValueError
         It names the sample.
     """
+    _expect_none(of, lengths, first_not_finite, "finite numbers")
+
+
+def expect_from_0(of: Column, lengths: NDArray[np.int64] | None, end: float, expected: str) -> None:
+    """Raise unless all numbers are from 0 to below an end; otherwise as `expect_finite`."""
+
+    def first_outside(block: Array, counts: NDArray[np.bool_] | None) -> tuple[int, ...] | None:
+        bad = (block < 0) | (block >= end)
+        if counts is not None:
+            bad[~counts] = False
+        return tuple(map(int, np.argwhere(bad)[0])) if bad.any() else None
+
+    _expect_none(of, lengths, first_outside, expected)
+
+
+def _expect_none(of: Column, lengths: NDArray[np.int64] | None, first_bad: Search, expected: str) -> None:
+    """Raise if any number is found bad that is neither memory-mapped nor beyond a sequence's length."""
     if isinstance(of, Whole) and isinstance(of.array, np.memmap):
         return
     for start, block in of.blocks():
         counts = None
         if lengths is not None and block.ndim > 1:
             counts = np.arange(block.shape[1]) < lengths[start : start + len(block), None]
-        index = first_not_finite(block, counts)
+        index = first_bad(block, counts)
         if index is not None:
             sample, *place = index
             where = f" at {tuple(place)}" if len(place) > 1 else f" at {place[0]}" if place else ""
-            value = block[index]
-            raise ValueError(f"{of.name}: expected finite numbers, got {value} in sample {start + sample}{where}")
+            raise ValueError(f"{of.name}: expected {expected}, got {block[index]} in sample {start + sample}{where}")

@@ -1,14 +1,14 @@
 """Dataset: samples that are there before training begins; Batch: what one update sees of them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn._validation import checked_lengths, positive_int, shown
-from fastrnn.data.columns import Array, Column, Rows, Whole, column, expect_finite
+from fastrnn._validation import checked_lengths, positive_int, real_array, shown
+from fastrnn.data.columns import Array, Column, Rows, Sequences, Whole, column, expect_finite, expect_from_0
 
 POOL = 50  # batches among which sequences of like length are looked for
 
@@ -94,6 +94,7 @@ class Dataset:
             raise TypeError(f"lengths: expected a tuple, one for each of {len(parts)} inputs, got {shown(lengths)}")
         self._lengths = tuple(_lengths(part, own) for part, own in zip(self._x, given, strict=True))
         self._check_steps()
+        self._check_weight()
 
     def _check_steps(self) -> None:
         """Raise unless lists of targets and weights have as many steps as the sequences that they belong to."""
@@ -107,6 +108,24 @@ class Dataset:
                 i = 0 if steps is None else int(np.argmax(steps != other.lengths))
                 expected = "an array without time" if steps is None else f"{steps[i]} steps as {self._x[-1].name}[{i}]"
                 raise ValueError(f"{other.name}[{i}]: expected {expected}, got {other.lengths[i]} steps")
+
+    def _check_weight(self) -> None:
+        """Raise unless weights are real numbers, one for each sample, or for each step in the form of the targets."""
+        w, y = self._weight, self._y
+        if w is None:
+            return
+        if isinstance(w, Whole):
+            axes = real_array("weight", w.array).ndim
+            fits = axes == 1 or (axes == 2 and isinstance(self._x[-1], Whole))
+            if fits and axes == 2 and isinstance(y, Whole):
+                fits = w.array.shape == y.array.shape[:2]
+        else:
+            fits = w.arrays[0].ndim == 1
+        if not fits:
+            raise ValueError(
+                f"weight: expected one for each sample, or for each step in the form of y, {y.description}, "
+                f"got {w.description}"
+            )
 
     @property
     def lengths(self) -> NDArray[np.int64] | None:
@@ -136,10 +155,11 @@ class Dataset:
         index = _as_slice(chosen)
         x = tuple(part.take(index) for part in self._x)
         lengths = tuple(None if own is None else own[chosen] for own in self._lengths)
-        weight = None if self._weight is None else self._weight.take(index)
+        steps = None if self._lengths[-1] is None else self._x[-1].steps  # what belongs to x is padded as x is
+        weight = None if self._weight is None else self._weight.take(index, steps)
         several = any(own is not None for own in lengths)
         given = None if not several else lengths if self._several else lengths[0]
-        return Batch(x if self._several else x[0], self._y.take(index), given, weight)
+        return Batch(x if self._several else x[0], self._y.take(index, steps), given, weight)
 
     def expect_finite(self) -> None:
         """Raise ValueError that names the sample if an input or a weight is not finite.
@@ -150,6 +170,34 @@ class Dataset:
             expect_finite(part, lengths)
         if self._weight is not None:
             expect_finite(self._weight, self._lengths[-1])
+
+    def expect_ids(self, counts: Sequence[int | None]) -> None:
+        """Raise ValueError that names the sample if an id is unknown; ``counts``: of each input, None where no ids are.
+
+        Memory-mapped arrays are not read.
+        """
+        for part, lengths, count in zip(self._x, self._lengths, counts, strict=True):
+            if count is not None:
+                expect_from_0(part, lengths, count, f"ids from 0 to {count - 1}")
+
+    def expect_targets_of_steps(self) -> None:
+        """Raise ValueError unless targets are lists where sequences are, or of as many steps where both are arrays."""
+        x, y = self._x[-1], self._y
+        if isinstance(y, Sequences):
+            return  # _check_steps has compared them
+        if isinstance(x, Sequences):
+            raise ValueError(f"y: expected a list with targets for every step, as x is one, got shape {y.description}")
+        if y.array.shape[:2] != x.array.shape[:2]:
+            raise ValueError(f"y: expected targets for every step, {x.array.shape[:2]}, got shape {y.description}")
+
+    def expect_weights(self, *, steps: bool) -> None:
+        """Raise ValueError if a weight is negative, or one for a step though targets have no steps."""
+        if self._weight is None:
+            return
+        axes = self._weight.array.ndim if isinstance(self._weight, Whole) else 2
+        if axes > 1 and not steps:
+            raise ValueError(f"weight: expected one for each sample, got {self._weight.description}")
+        expect_from_0(self._weight, self._lengths[-1], math.inf, "numbers >= 0")
 
     def targets(self, *, ragged: bool) -> Iterator[tuple[Array, NDArray[np.int64] | None]]:
         """Yield targets, some at a time, and their lengths if these matter."""

@@ -17,6 +17,7 @@ from fastrnn.layers import LSTM, RNN, Linear, Model, Sequential
 from fastrnn.optimizers import Adam
 from fastrnn.serialization import ModelFileError, load_with_metadata
 from fastrnn.trainer import History, Trainer
+from fastrnn.trainer.history import INTERRUPTED
 
 # Found by trying: clipping far below the usual 1 keeps long words from unlearning in sudden steps.
 LEARNING_RATE = {"lstm": 2e-2, "rnn": 5e-3}  # at the start
@@ -135,6 +136,11 @@ def train(
     Returns
     -------
     Detector, History
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If there was one.
     """
     if not isinstance(letters, Letters):
         raise TypeError(f"letters: expected Letters(word), got {shown(letters)}")
@@ -150,4 +156,6 @@ def train(
         verbose=verbose,
         file=file,
     )
+    if history.stopped == INTERRUPTED:
+        raise KeyboardInterrupt  # half a detector is none
     return Detector(model, letters), history

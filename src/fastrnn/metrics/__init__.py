@@ -4,7 +4,7 @@ A metric has a ``name``, ``start()``, ``update(prediction, target, weight)`` and
 ``f(y_true, y_pred) -> float``, such as scikit-learn's, is one too; `Scored` says what it wants to see.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastrnn._validation import one_of, shown
@@ -37,6 +37,27 @@ METRICS: dict[str, Callable[[], BoundMetric]] = {
     "mae": MeanAbsoluteError,
     "mse": MeanSquaredError,
 }
+
+
+TAKEN = ("loss", "validation_loss", "learning_rate", "seconds", "epoch")  # what else a training writes down
+
+
+def as_metrics(metrics: Sequence[Any], link: str | None, ignore: float | None = None) -> list[Metric]:
+    """Return metrics that are ready for a loss, each of a name of its own; see `as_metric`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are no list, one is no metric, or a name is taken.
+    """
+    if isinstance(metrics, (str, bytes)) or not isinstance(metrics, Sequence):
+        raise TypeError(f"metrics: expected a list, got {shown(metrics)}")
+    found = [as_metric(metric, link, ignore) for metric in metrics]
+    names = [metric.name for metric in found]
+    for i, name in enumerate(names):
+        if name in TAKEN or name in names[:i]:
+            raise ValueError(f"metrics: the name {name!r} is taken; Scored(function, name=...) gives another")
+    return found
 
 
 def as_metric(metric: str | Metric | Callable[..., Any], link: str | None, ignore: float | None = None) -> Metric:

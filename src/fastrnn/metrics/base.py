@@ -18,6 +18,8 @@ Array = NDArray[Any]
 class Metric(Protocol):
     """What `Trainer` asks of a metric.
 
+    With ``state_dict`` and ``load_state_dict`` besides, it goes on in the middle of an epoch where training resumes.
+
     Attributes
     ----------
     name : str
@@ -103,7 +105,7 @@ class BoundMetric(ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what has been taken in since the start, for a checkpoint in the middle of an epoch."""
-        return {name: value for name, value in vars(self).items() if name.startswith("_") and name != "_loss"}
+        return {name: value for name, value in vars(self).items() if name.startswith("_")}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned.

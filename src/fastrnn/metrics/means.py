@@ -24,11 +24,11 @@ class _MeanLoss(BoundMetric):
 
     def start(self) -> None:
         """Forget everything."""
-        self._loss, self._value, self._total = self.loss(), 0.0, 0.0
+        self._value = self._total = 0.0
 
     def update(self, prediction: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None) -> None:
         """Take in a batch; see `BoundMetric.update`."""
-        value, _, total = self._loss.sums(prediction, target, weight)
+        value, _, total = self.loss().sums(prediction, target, weight)
         self._value += value
         self._total += total
 

@@ -30,6 +30,9 @@ class ReduceOnPlateau:
         Epochs after each fall that are not counted.
     min_rate : float
         α₁.
+    monitor : str, optional
+        What the trainer shows it: ``"loss"``, ``"validation_loss"`` or a metric, as in `fastrnn.EarlyStopping`; the
+        loss, that of the validation data if there are any, if not given.
 
     Raises
     ------
@@ -54,6 +57,7 @@ class ReduceOnPlateau:
     threshold_mode: Literal["rel", "abs"] = "rel"
     cooldown: int = 0
     min_rate: float = 0.0
+    monitor: str | None = None
     per: Literal["epoch"] = field(default="epoch", init=False, repr=False)
     _best: float | None = field(default=None, init=False, repr=False)
     _bad: int = field(default=0, init=False, repr=False)  # epochs without a better value

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fastrnn._validation import first_not_finite
 from fastrnn.data import Batch
 from fastrnn.layers import Model, Sequential
 from fastrnn.layers.base import Array
@@ -16,10 +17,10 @@ def of_loss(model: Model, batch: Batch, state: Any) -> str:
         if not np.isfinite(array).all():
             return f"parameter {name} is not finite"
     inputs = batch.x if isinstance(batch.x, tuple) else (batch.x,)
-    for x in inputs:
-        bad = np.argwhere(~np.isfinite(np.asarray(x, np.float64)))
-        if len(bad) and batch.lengths is None:
-            return f"x is not finite in sample {bad[0][0]} of the batch"
+    for name, array in (*(("x", x) for x in inputs), ("y", batch.y)):
+        bad = first_not_finite(array) if isinstance(array, np.ndarray) else None
+        if bad is not None and batch.lengths is None:
+            return f"{name} is not finite in sample {bad[0]} of the batch"
     if isinstance(model, Sequential):
         for i, output in enumerate(model.outputs(batch.x, state, lengths=batch.lengths)):
             if not np.isfinite(output).all():

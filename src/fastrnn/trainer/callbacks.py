@@ -82,21 +82,11 @@ def as_callbacks(callbacks: Sequence[Any]) -> list[Callback]:
     return [one if isinstance(one, Callback) else _Function(one) for one in callbacks]
 
 
-def series(history: History, monitor: str) -> list[float]:
-    """Return the numbers of every epoch that go by a name: ``loss``, ``validation_loss`` or a metric's.
-
-    Raises
-    ------
-    ValueError
-        If there are none.
-    """
-    found: dict[str, list[float]] = {"loss": history.loss, "validation_loss": history.validation_loss}
-    found |= history.metrics | {f"validation_{name}": values for name, values in history.validation_metrics.items()}
-    if not found.get(monitor):
-        known = ", ".join(name for name, values in found.items() if values)
-        hint = "; pass validation= to fit" if monitor.startswith("validation_") else ""
-        raise ValueError(f"monitor: expected one of {known}, got {monitor!r}{hint}")
-    return found[monitor]
+def expect_monitored(monitor: str, numbers: Sequence[str]) -> None:
+    """Raise ValueError unless a number of this name is known after every epoch."""
+    if monitor not in numbers:
+        hint = "; pass validation= to fit" if f"{monitor}".startswith("validation_") else ""
+        raise ValueError(f"monitor: expected one of {', '.join(numbers)}, got {monitor!r}{hint}")
 
 
 class EarlyStopping(Callback):
@@ -153,20 +143,22 @@ class EarlyStopping(Callback):
         self.best, self.best_epoch = math.nan, 0
         self._parameters: dict[str, Array] = {}
 
-    def on_start(self, trainer: "Trainer", history: History) -> None:  # noqa: ARG002
-        """Forget an earlier training; a resumed one goes on."""
+    def on_start(self, trainer: "Trainer", history: History) -> None:
+        """Refuse what can't be monitored; forget an earlier training, but go on with one that resumes."""
+        expect_monitored(self.monitor, trainer.numbers)
         if not history.loss:
             self._forget()
 
     def on_epoch(self, trainer: "Trainer", history: History) -> bool:
         """Keep the parameters if they are the best; True if there were none such for too long."""
-        values = series(history, self.monitor)
+        value, epoch = history.latest()[self.monitor], len(history.loss)
         sign = -1.0 if self.maximize else 1.0
-        if not self.best_epoch or sign * values[-1] < sign * self.best - self.min_change:
-            self.best, self.best_epoch = values[-1], len(values)
+        first = not self.best_epoch or (math.isnan(self.best) and not math.isnan(value))
+        if first or sign * value < sign * self.best - self.min_change:
+            self.best, self.best_epoch = value, epoch
             if self.restore_best:
                 self._parameters = trainer.model.state_dict()
-        if len(values) - self.best_epoch < self.patience:
+        if epoch - self.best_epoch < self.patience:
             return False
         history.stopped = f"no improvement of {self.monitor} for {self.patience} epochs"
         return True

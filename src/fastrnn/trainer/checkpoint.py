@@ -85,6 +85,8 @@ class Checkpoint:
         OSError
             If nothing can be written there.
         """
+        if self.path.parent.exists() and not self.path.parent.is_dir():
+            raise NotADirectoryError(f"checkpoint: expected a directory, got the file {self.path.parent}")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         expect_writable("checkpoint", self.path.parent)
         self._written, self._at = 0, time.monotonic()
@@ -142,10 +144,13 @@ def read(path: Path) -> Tree:
 
 def _flatten(tree: Tree, name: str, arrays: Arrays) -> Tree:
     """Return what JSON can hold of a tree, the arrays by their names."""
-    if isinstance(tree, np.ndarray):
+    if isinstance(tree, np.ndarray) and tree.dtype.kind in "biuf" and tree.itemsize <= 8:
+        name = f"{len(arrays)}.{name}"  # keys may have dots
         arrays[name] = np.ascontiguousarray(tree).reshape(tree.shape)
         return {"array": name}
     if isinstance(tree, dict):
+        if not all(isinstance(key, str) for key in tree):
+            raise TypeError(f"checkpoint: {name} has keys that are not text: {shown(list(tree))}")
         return {"dict": {key: _flatten(value, f"{name}.{key}" if name else key, arrays) for key, value in tree.items()}}
     if isinstance(tree, (list, tuple)):
         kind = "tuple" if isinstance(tree, tuple) else "list"
@@ -154,7 +159,8 @@ def _flatten(tree: Tree, name: str, arrays: Arrays) -> Tree:
         return tree.item()
     if tree is None or isinstance(tree, (bool, int, float, str)):
         return tree
-    raise TypeError(f"checkpoint: {name} is of type {type(tree).__name__}, which can't be written")
+    kind = f"an array of {tree.dtype}" if isinstance(tree, np.ndarray) else f"of type {type(tree).__name__}"
+    raise TypeError(f"checkpoint: {name} is {kind}, which can't be written")
 
 
 def _unflatten(tree: Tree, arrays: Arrays) -> Tree:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn.data import Batch, Dataset
+from fastrnn.data import Dataset
 from fastrnn.layers import EncoderDecoder, Model, Sequential
 from fastrnn.losses import Loss
 
@@ -26,31 +26,41 @@ def checked(model: Model, loss: Loss, dataset: Dataset) -> Dataset:
     ValueError, TypeError
         If it does not, or a number is not finite.
     """
-    first = dataset.batch(np.arange(1))
-    model.as_batch(first.x)
+    first = _first(dataset)
+    model.as_batch(first)
     dataset.expect_finite()
+    parts = (model.encoder, model.decoder) if isinstance(model, EncoderDecoder) else (model,)
+    dataset.expect_ids([part.sizes[0] if isinstance(part, Sequential) and part.takes_ids else None for part in parts])
     shape = _output_shape(model, first)
+    dataset.expect_weights(steps=len(shape) > 1)
     timed = output_lengths(model, dataset.lengths) is not None
+    if timed:
+        dataset.expect_targets_of_steps()
     for y, lengths in dataset.targets(ragged=timed):
         if lengths is None:
             loss.check(y, (len(y), *shape))
-        elif y.ndim < 2:
-            raise ValueError(f"y: expected targets for every step, got shape {y.shape}")
         else:
             valid = y[np.arange(y.shape[1]) < lengths[:, None]]
             loss.check(valid, (len(valid), *shape[1:]))
     return dataset
 
 
-def _output_shape(model: Model, first: Batch) -> tuple[int, ...]:
+def _first(dataset: Dataset) -> Any:
+    """Return the input of the first sample, or its inputs, without padding, which may be anything."""
+    x, _, lengths, _ = dataset.batch(np.arange(1))
+    if lengths is None:
+        return x
+    if not isinstance(x, tuple):
+        return x[:, : lengths[0]]
+    return tuple(part if own is None else part[:, : own[0]] for part, own in zip(x, lengths, strict=True))
+
+
+def _output_shape(model: Model, x: Any) -> tuple[int, ...]:
     """Return the shape of one sample's output; whatever the model refuses, it refuses here."""
-    steps = None
     if isinstance(model, Sequential) and all(model.timed):  # a text may be one very long sequence: one step will do
-        steps = first.x.shape[1]
-        first = first._replace(x=first.x[:, :1], lengths=None)
-    options = {} if first.lengths is None else {"lengths": first.lengths}
-    shape = np.shape(model(first.x, **options))[1:]
-    return shape if steps is None else (steps, *shape[1:])
+        return (int(x.shape[1]), *np.shape(model(x[:, :1]))[2:])
+    shape: tuple[int, ...] = np.shape(model(x))
+    return shape[1:]
 
 
 def expect_carries(model: Model, what: str) -> None:

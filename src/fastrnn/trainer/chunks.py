@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastrnn._validation import positive_int, shown
+from fastrnn._validation import checked_lengths, positive_int, shown
 from fastrnn.data import Batch
 
 Truncation = tuple[int, int] | None
@@ -45,7 +45,7 @@ def as_truncation(tbptt: int | tuple[int, int] | None) -> Truncation:
     """
     if tbptt is None:
         return None
-    if not isinstance(tbptt, tuple):
+    if not isinstance(tbptt, (tuple, list)):
         k = positive_int("tbptt", tbptt)
         return k, k
     if len(tbptt) != 2:
@@ -65,8 +65,22 @@ def whole(batch: Batch, lengths: Any) -> Chunk:
     lengths : ndarray of int (N,), or None
         Of the model's output; None if all its steps count, or it has no time.
     """
-    counted = None if lengths is None else np.arange(np.shape(batch.y)[1]) < np.asarray(lengths)[:, None]
-    return Chunk(batch, counted, None)
+    if lengths is None:
+        return Chunk(batch, None, None)
+    shape = np.shape(batch.y)
+    if len(shape) < 2:
+        raise ValueError(f"y: expected targets for every step, got shape {shape}")
+    weight = None if batch.weight is None else _weights(batch.weight, shape[:2])
+    counted = np.arange(shape[1]) < checked_lengths(lengths, shape[1], shape[0], "y")[:, None]
+    return Chunk(batch._replace(weight=weight), counted, None)
+
+
+def _weights(weight: Any, shape: tuple[int, int]) -> NDArray[Any]:
+    """Return weights (N,) or (N, T) as one for each step, (N, T), without a copy."""
+    array = np.asanyarray(weight)
+    if array.shape != shape[: array.ndim]:
+        raise ValueError(f"weight: expected shape {shape[:1]} or {shape}, got {array.shape}")
+    return np.broadcast_to(array.reshape(array.shape + (1,) * (2 - array.ndim)), shape)
 
 
 def cut(batch: Batch, truncation: tuple[int, int]) -> list[Chunk]:
@@ -86,12 +100,13 @@ def cut(batch: Batch, truncation: tuple[int, int]) -> list[Chunk]:
             f"tbptt: expected targets for every step of x, got y {y.shape} and x {x.shape}; "
             "a model with one output a sequence can't be truncated"
         )
+    weights = None if batch.weight is None else _weights(batch.weight, x.shape[:2])
     lengths = None
     if batch.lengths is not None:
-        order = np.argsort(-np.asarray(batch.lengths), kind="stable")
-        lengths = np.asarray(batch.lengths)[order]
-        x, y = x[order], y[order]
-        batch = batch._replace(weight=None if batch.weight is None else np.asanyarray(batch.weight)[order])
+        lengths = checked_lengths(batch.lengths, x.shape[1], len(x))
+        order = np.argsort(-lengths, kind="stable")
+        lengths, x, y = lengths[order], x[order], y[order]
+        weights = None if weights is None else weights[order]
     T = x.shape[1] if lengths is None else int(lengths[0])
     windows = []
     for start in range(0, T, k1):
@@ -100,9 +115,7 @@ def cut(batch: Batch, truncation: tuple[int, int]) -> list[Chunk]:
         advance = None if stop in (T, following) else following - first
         n = len(x) if lengths is None else int((lengths > start).sum())
         steps = None if lengths is None else np.minimum(lengths[:n], stop) - first
-        weight = None if batch.weight is None else batch.weight[:n]
-        if weight is not None and np.ndim(weight) > 1:
-            weight = weight[:, first:stop]
+        weight = None if weights is None else weights[:n, first:stop]
         part = Batch(x[:n, first:stop], y[:n, first:stop], _ragged(steps, stop - first), weight)
         windows.append(Chunk(part, _counted(n, stop - first, start - first, part.lengths), advance))
     return windows

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from fastrnn.data import Batch
-from fastrnn.trainer.callbacks import Callback
+from fastrnn.trainer.callbacks import Callback, expect_monitored
 from fastrnn.trainer.checkpoint import Checkpoint
-from fastrnn.trainer.history import History
+from fastrnn.trainer.history import INTERRUPTED, History
 from fastrnn.trainer.interrupt import Interrupt
 from fastrnn.trainer.learner import Learner
 from fastrnn.trainer.measuring import measure
@@ -119,7 +119,7 @@ class Fit:
         if self.checkpoint is not None:
             expect_keepable(self.learner.optimizer)
         tree = None if self.checkpoint is None else self.checkpoint.prepare(resume=resume)
-        self._settings |= {"validation": share}
+        self._settings |= {"validation": share if self.held_out is None else self.held_out.describe()}
         if tree is not None:
             expect_same(self.checkpoint, tree, self._settings)
             with damage(self.checkpoint):
@@ -127,6 +127,9 @@ class Fit:
         self._rng["began"] = self.learner.rng.bit_generator.state
         if share is not None and isinstance(self.source, FromDataset):
             self.source, self.held_out = self.source.split(share, self.learner.rng)
+        names = ("loss", *(metric.name for metric in self.learner.metrics))
+        self.learner.numbers = (*names, *(f"validation_{name}" for name in names if self.held_out is not None))
+        expect_monitored(self.learner.watched(self.learner.numbers), self.learner.numbers)
         self._take_over(tree)
 
     def _take_over(self, tree: Mapping[str, Any] | None) -> None:
@@ -142,8 +145,10 @@ class Fit:
                 self.state, self.ended = tree["state"], str(tree["ended"])
                 for callback, state in zip(self.callbacks, tree["callbacks"], strict=True):
                     callback.load_state_dict(state)
-            if self.ended == EPOCHS and self.position.epoch < self.epochs:
-                self.ended = ""
+            if self.ended in ("", EPOCHS):
+                self.ended = EPOCHS if self.position.epoch >= self.epochs else ""
+            else:
+                self.history.stopped = self.ended
         for callback in self.callbacks:
             callback.on_start(self.trainer, self.history)
         if tree is not None:
@@ -161,7 +166,7 @@ class Fit:
                 while not self.ended:
                     self._epoch(bar, interrupt)
                     if interrupt.asked:
-                        self.history.stopped = "interrupted"
+                        self.history.stopped = INTERRUPTED
                         break
         except FloatingPointError as error:
             place = f"epoch {self.position.epoch + 1}, update {self.learner.updates + 1}"
@@ -200,7 +205,7 @@ class Fit:
                     history.validation_metrics.setdefault(name, []).append(value)
         history.seconds.append(time.perf_counter() - began)
         self.position = Position(position.epoch + 1)
-        learner.end_epoch((history.validation_loss or history.loss)[-1])
+        learner.end_epoch(history.latest())
         bar.show(history)
         self._ask_callbacks()
 

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
+INTERRUPTED = "interrupted"
+
 
 @dataclass
 class History:

@@ -1,6 +1,7 @@
 """Learner: a model, what is to be learnt of it, and how: everything about training but data and epochs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,12 @@ class Learner:
         How many are done.
     gradient_norm : float
         At the last update, before clipping.
+    initial_rate : float
+        The learning rate that the optimiser came with.
+    scores : list of Metric
+        The metrics once more, for data that are not trained on: these may be measured in the middle of an epoch.
+    numbers : tuple of str
+        What is known after every epoch of the training that runs: ``loss``, metrics, and those of validation data.
     """
 
     def __init__(
@@ -54,9 +61,11 @@ class Learner:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.limits, self.truncation, self.accumulate = limits, truncation, accumulate
         self.schedule, self.metrics, self.rng = schedule, metrics, rng
+        self.scores = deepcopy(list(metrics))
         self.updates = self.epochs = 0
         self.gradient_norm = 0.0
-        self._initial_rate = optimizer.learning_rate
+        self.initial_rate = optimizer.learning_rate
+        self.numbers: tuple[str, ...] = ()
         self._updates = Updates(model, loss, optimizer, limits, accumulate)
 
     @property
@@ -126,13 +135,18 @@ class Learner:
             return
         if self.schedule is not None:
             count = self.updates if self.schedule.per == "update" else self.epochs
-            self.optimizer.learning_rate = self.schedule.rate(self._initial_rate, count)
+            self.optimizer.learning_rate = self.schedule.rate(self.initial_rate, count)
         self.gradient_norm = self._updates.apply()
         self.updates += 1
 
-    def end_epoch(self, loss: float) -> None:
-        """Count an epoch, and let the schedule see how it went."""
+    def end_epoch(self, numbers: Mapping[str, float]) -> None:
+        """Count an epoch, and let the schedule see the number that it watches."""
         self.epochs += 1
         observe = getattr(self.schedule, "observe", None)
         if observe is not None:
-            observe(loss)
+            observe(numbers[self.watched(numbers)])
+
+    def watched(self, numbers: Iterable[str]) -> str:
+        """Return which of an epoch's numbers the schedule watches."""
+        monitor = getattr(self.schedule, "monitor", None)
+        return monitor or ("validation_loss" if "validation_loss" in numbers else "loss")

@@ -15,15 +15,18 @@ from fastrnn.trainer.updates import Picked, pick
 def measure(learner: Learner, source: Source) -> dict[str, float]:
     """Return the mean loss, as ``loss``, and the metrics by name, over batches that have been checked."""
     value = total = 0.0
-    for metric in learner.metrics:
+    for metric in learner.scores:
         metric.start()
+    batch = None
     for batch in source.epoch(learner.rng):
         for picked in _predicted(learner, batch):
             sums = learner.loss.sums(*picked)
             value, total = value + sums.value, total + sums.total
-            for metric in learner.metrics:
+            for metric in learner.scores:
                 metric.update(*picked)
-    return {"loss": value / total if total else 0.0} | {metric.name: metric.result() for metric in learner.metrics}
+    if batch is None:
+        raise ValueError("x: expected at least one batch, got none; an iterator can be used only once")
+    return {"loss": value / total if total else 0.0} | {metric.name: metric.result() for metric in learner.scores}
 
 
 def _predicted(learner: Learner, batch: Batch) -> Iterator[Picked]:

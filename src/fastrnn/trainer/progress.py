@@ -27,8 +27,9 @@ class Progress:
 
     def __init__(self, epochs: int, steps: int | None, verbose: int, file: TextIO | None, done: int = 0) -> None:
         file = sys.stderr if file is None else file
-        off = not verbose or file is None  # a process may have no standard error
-        self._interval = 0.1 if file is not None and file.isatty() else 10.0  # redrawn seldom in a log
+        off = not verbose or file is None or getattr(file, "closed", False)  # as a process's standard error may be
+        terminal = not off and file is not None and getattr(file, "isatty", bool)()
+        self._interval = 0.1 if terminal else 10.0  # redrawn seldom in a log
         total = None if steps is None else epochs * steps
         self._bar: Any = tqdm(
             total=total, initial=done, unit="batch", disable=off, file=file, mininterval=self._interval,

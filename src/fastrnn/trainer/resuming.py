@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn._validation import positive_float, positive_int, shown
+from fastrnn._validation import positive_float, positive_int
 from fastrnn.trainer.callbacks import Callback
 from fastrnn.trainer.checkpoint import Checkpoint, CheckpointError
 from fastrnn.trainer.history import History
@@ -25,6 +25,7 @@ def settings_of(learner: Learner, source: Source, callbacks: Sequence[Callback],
         "model": _description(type(learner.model).__name__, config),
         "parameters": ", ".join(f"{name} {array.shape} {array.dtype}" for name, array in parameters.items()),
         "loss": _name(learner.loss),
+        "learning_rate": float(learner.initial_rate),
         "optimizer": _description(type(learner.optimizer).__name__, _hyperparameters(learner.optimizer)),
         "limits": str(learner.limits),
         "tbptt": str(learner.truncation),
@@ -42,7 +43,7 @@ def _description(name: str, config: Mapping[str, Any]) -> str:
 
 
 def _hyperparameters(optimizer: Any) -> dict[str, Any]:
-    """Return the settings of an optimiser; a schedule changes its learning rate, so that is not one of them."""
+    """Return the settings of an optimiser but its learning rate, which a schedule or a callback may have changed."""
     found: dict[str, Any] = optimizer.settings() if hasattr(optimizer, "settings") else {}
     return {name: value for name, value in found.items() if name != "learning_rate"}
 
@@ -84,10 +85,14 @@ def expect_same(checkpoint: Checkpoint | None, tree: Any, settings: Mapping[str,
     then = tree["settings"]
     for name in [*settings, *then]:
         if type(settings.get(name)) is not type(then.get(name)) or settings.get(name) != then.get(name):
-            raise CheckpointError(
-                f"{path}: a checkpoint of another training: {name} was {shown(then.get(name))}, "
-                f"and is {shown(settings.get(name))} now"
-            )
+            was, now = _around_difference(str(then.get(name)), str(settings.get(name)))
+            raise CheckpointError(f"{path}: a checkpoint of another training: {name} was {was}, and is {now} now")
+
+
+def _around_difference(one: str, two: str) -> tuple[str, str]:
+    """Return two texts, of long ones what lies around the first place where they differ."""
+    place = next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), 0)
+    return tuple(text if len(text) < 80 else f"…{text[max(0, place - 40) : place + 40]}…" for text in (one, two))  # type: ignore[return-value]
 
 
 def learner_tree(learner: Learner) -> Tree:
@@ -107,7 +112,7 @@ def learner_tree(learner: Learner) -> Tree:
 def load_learner(learner: Learner, tree: Tree) -> None:
     """Undo `learner_tree`."""
     counts = count("updates", tree["updates"]), count("epochs", tree["epochs"])
-    rate = positive_float("learning_rate", tree["learning_rate"])
+    rate = positive_float("learning_rate", tree["learning_rate"], zero=True)
     optimizer: Any = learner.optimizer
     optimizer.load_state_dict(tree["optimizer"])
     if tree["schedule"] is not None:

@@ -138,7 +138,7 @@ def held_out_of(model: Model, loss: Loss, validation: Any, source: Source) -> So
         return None
     if isinstance(validation, Dataset):
         return source_of(model, loss, validation, None, None, None, EVALUATED, shuffle=False)
-    if isinstance(validation, tuple):
+    if isinstance(validation, (tuple, list)):
         if len(validation) not in (2, 3):
             raise ValueError(f"validation: expected a share, or a tuple (x, y), got {len(validation)} parts")
         x, y, lengths = (*validation, None)[:3]

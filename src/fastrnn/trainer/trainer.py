@@ -11,7 +11,7 @@ from fastrnn._validation import Seed, a_bool, as_generator, positive_float, posi
 from fastrnn.data import Batch, Dataset
 from fastrnn.layers import Model, Sigmoid, Softmax
 from fastrnn.losses import Loss, as_loss
-from fastrnn.metrics import as_metric
+from fastrnn.metrics import as_metrics
 from fastrnn.optimizers import Adam, Optimizer
 from fastrnn.schedules import Schedule, as_schedule
 from fastrnn.trainer.callbacks import as_callbacks
@@ -97,8 +97,6 @@ class Trainer:
         truncation = as_truncation(tbptt)
         if truncation is not None:
             expect_carries(model, "tbptt")
-        if isinstance(metrics, (str, bytes)) or not isinstance(metrics, Sequence):
-            raise TypeError(f"metrics: expected a list, got {shown(metrics)}")
         self._learner = Learner(
             model,
             fitting,
@@ -107,7 +105,7 @@ class Trainer:
             truncation=truncation,
             accumulate=positive_int("accumulate", accumulate),
             schedule=None if schedule is None else as_schedule(schedule),
-            metrics=[as_metric(metric, fitting.link, fitting.ignore) for metric in metrics],
+            metrics=as_metrics(metrics, fitting.link, fitting.ignore),
             rng=as_generator(seed),
         )
         if self.loss.link and isinstance(model.ends_in(), (Sigmoid, Softmax)):
@@ -152,6 +150,11 @@ class Trainer:
     def gradient_norm(self) -> float:
         """The gradient's global norm at the last update, before clipping."""
         return self._learner.gradient_norm
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """What is known after every epoch of the training that runs, as `History.latest` names it."""
+        return self._learner.numbers
 
     def step(
         self, x: Any, y: Any, *, lengths: Any = None, sample_weight: ArrayLike | None = None, state: Any = None
@@ -284,14 +287,19 @@ class Trainer:
             If the loss or a gradient is no longer finite; it names the layer.
         """
         epochs, batch_size = positive_int("epochs", epochs), positive_int("batch_size", batch_size)
+        if verbose not in (0, 1):
+            raise ValueError(f"verbose: expected 0 or 1, got {shown(verbose)}")
         found = as_callbacks(callbacks)
         shuffle, bucket = a_bool("shuffle", shuffle), a_bool("bucket", bucket)
         if a_bool("resume", resume) and checkpoint is None:
             raise ValueError("resume: expected a checkpoint to go on from; pass checkpoint= as well")
         if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
             checkpoint = Checkpoint(checkpoint)
-        if a_bool("stateful", stateful):
+        stateful = a_bool("stateful", stateful)
+        if stateful:
             expect_carries(self.model, "stateful")
+            if shuffle and not (y is None and not isinstance(x, Dataset)):
+                raise ValueError("stateful: expected shuffle=False, as the rows of a batch go on in the next")
         source = self._source(x, y, lengths, sample_weight, batch_size, shuffle=shuffle, bucket=bucket)
         held_out = held_out_of(self.model, self.loss, validation, source)
         share = validation is not None and held_out is None

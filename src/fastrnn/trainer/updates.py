@@ -31,10 +31,7 @@ def pick(output: Array, chunk: Chunk) -> Picked:
         return Picked(output, y, weight)
     if y.shape[:2] != counted.shape or output.shape[:2] != counted.shape:
         raise ValueError(f"y: expected targets for every step, {output.shape[:2]}, got shape {y.shape}")
-    if weight is not None:
-        weight = np.asarray(weight)
-        weight = np.broadcast_to(weight[:, None] if weight.ndim == 1 else weight, counted.shape)[counted]
-    return Picked(output[counted], y[counted], weight)
+    return Picked(output[counted], y[counted], None if weight is None else weight[counted])
 
 
 class Limits(NamedTuple):
@@ -113,10 +110,11 @@ class Updates:
             if name in self._sum:
                 self._sum[name] += grad
             else:
-                self._sum[name] = grad
+                mine = isinstance(grad, np.ndarray) and grad.flags.writeable  # a layer of a user's own may give others
+                self._sum[name] = grad if mine else np.array(grad)
         self._total += sums.total
         self.pending += 1
-        return sums.value, sums.total, end
+        return float(sums.value), float(sums.total), end
 
     def apply(self) -> float:
         """Update the parameters, and return the norm of the gradient before clipping.
