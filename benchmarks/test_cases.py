@@ -10,7 +10,7 @@ from fastrnn.bench.contestants import entrants, slow
 from fastrnn.bench.data import data
 from fastrnn.bench.equality import truth
 from fastrnn.bench.jobs import prepared
-from fastrnn.bench.training import QUICK_EPOCHS, STEPS, AnyCase
+from fastrnn.bench.training import QUICK_EPOCHS, STEPS, AnyCase, Epoch
 
 ENTRIES = [(case, name) for case in (*quick(1), *QUICK_EPOCHS, *STEPS) for name in entrants(case)]
 ENTRIES += [(case, slow(case).name) for case in quick(1) if case.kind != "stream"]  # it has no call for a step
@@ -26,4 +26,7 @@ def test_case(benchmark, case: AnyCase, name: str) -> None:
     if isinstance(contestant, str):
         assert not contestant.startswith(("WRONG", "failed")), contestant
         pytest.skip(contestant)
-    benchmark(contestant.call)
+    if isinstance(case, Epoch):
+        benchmark.pedantic(contestant.call, warmup_rounds=1, rounds=3)  # as many as `fastrnn bench` has of long calls
+    else:
+        benchmark(contestant.call)
