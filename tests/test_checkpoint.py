@@ -478,25 +478,29 @@ def test_how_often(tmp_path):
     assert saved == [6]
 
 
-def test_an_interrupt_waits_for_the_gradients_that_are_gathered(tmp_path):
+@pytest.mark.parametrize(("tbptt", "interrupted", "windows"), [(None, 3, 4), (3, 1, 2), (3, 7, 8)])
+def test_an_interrupt_waits_for_the_gradients_that_are_gathered(tmp_path, tbptt, interrupted, windows):
     x, y = parts()
 
     class Interrupting(fastrnn.losses.MSE):
-        batches = 0
+        seen = 0
 
         def sums(self, *arguments):
-            self.batches += 1
-            if self.batches == 3:  # the first of the two batches of the second update
+            self.seen += 1
+            if self.seen == interrupted:  # the first of two windows of an update
                 os.kill(os.getpid(), signal.SIGINT)
             return super().sums(*arguments)
 
-    whole = plain(accumulate=2)
+    def trainer(loss):
+        return fastrnn.Trainer(plain().model, loss, fastrnn.Adam(0.02), accumulate=2, tbptt=tbptt, seed=5)
+
+    whole = trainer("mse")
     whole.fit(x, y, epochs=2, batch_size=3, verbose=0)
-    one = fastrnn.Trainer(plain().model, Interrupting(), fastrnn.Adam(0.02), accumulate=2, seed=5)
+    one = trainer(Interrupting())
     history = one.fit(x, y, epochs=2, batch_size=3, verbose=0, checkpoint=tmp_path)
-    assert (one.updates, len(history.batch_loss), history.stopped) == (2, 4, "interrupted")
-    again = fastrnn.Trainer(plain().model, Interrupting(), fastrnn.Adam(0.02), accumulate=2, seed=5)
-    again.loss.batches = 10
+    assert (one.updates, len(history.batch_loss), history.stopped) == (windows // 2, windows, "interrupted")
+    again = trainer(Interrupting())
+    again.loss.seen = 100
     again.fit(x, y, epochs=2, batch_size=3, verbose=0, checkpoint=tmp_path, resume=True)
     assert same_bits(again.model.state_dict(), whole.model.state_dict())
 

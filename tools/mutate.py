@@ -346,7 +346,7 @@ MUTATIONS = [
     Mutation("the state of other sequences", CHUNKS, "return state[..., :rows, :]", "return state[..., -rows:, :]"),
     Mutation("padding counts in the loss", CHUNKS, "return Chunk(batch._replace(weight=weight), counted, None)", "return Chunk(batch._replace(weight=weight), counted | True, None)"),
     Mutation("the mean of means", UPDATES, "self._total += sums.total", "self._total += 1"),
-    Mutation("accumulated gradients forgotten", UPDATES, "self._sum[name] += grad", "self._sum[name] = grad"),
+    Mutation("accumulated gradients forgotten", UPDATES, "self._sum[name] + own if name in self._sum else own", "own"),
     Mutation("the state's gradient not clipped", UPDATES, "{} if self.limits.state is None else", "{} if True else"),
     Mutation("values clipped before they are seen", UPDATES, "norm = clip_by_global_norm(gradients, math.inf if self.limits.value is not None else limit)", "self.limits.value and clip_by_value(gradients, self.limits.value)\n        norm = clip_by_global_norm(gradients, limit)"),
     Mutation("a batch without targets changes parameters", UPDATES, "if total == 0:", "if False:"),
@@ -363,7 +363,11 @@ MUTATIONS = [
     Mutation("batches done twice", FITTING, "self.source.epoch(self.learner.rng, position.batch)", "self.source.epoch(self.learner.rng)"),
     Mutation("windows done twice", FITTING, "windows[position.chunk :]", "windows"),
     Mutation("an interrupt in the middle of an accumulation", FITTING, "            if interrupt.asked and self.learner.settled:\n", "            if interrupt.asked:\n"),
-    Mutation("the checkpoint of the best, not of the last", FITTING, "        if self.checkpoint is not None:\n            self._save(self.checkpoint)\n        for callback in self.callbacks:\n            callback.on_end(self.trainer, self.history)", "        for callback in self.callbacks:\n            callback.on_end(self.trainer, self.history)\n        if self.checkpoint is not None:\n            self._save(self.checkpoint)"),
+    Mutation("the checkpoint of the best, not of the last", FITTING, "            if self.checkpoint is not None:\n                self._save(self.checkpoint)\n        except", "            if self.checkpoint is not None:\n                for callback in self.callbacks:\n                    callback.on_end(self.trainer, self.history)\n                self._save(self.checkpoint)\n        except"),
+    Mutation("the limit of a sum", UPDATES, "        gradient /= gradient.dtype.type(sums.total or 1)\n", "        if self.accumulate == 1:\n            gradient /= gradient.dtype.type(sums.total or 1)\n        total = 1\n"),
+    Mutation("targets of batches not looked at", UPDATES, "        self.loss.check(picked.target, picked.prediction.shape)\n", ""),
+    Mutation("an optimiser of another model", "src/fastrnn/trainer/trainer.py", "if not getattr(chosen", "if False and not getattr(chosen"),
+    Mutation("samples that were left out looked at", SAMPLES, "chosen = self.rows[start : start + self.of.piece]", "chosen = np.arange(len(self.of))[start : start + self.of.piece]"),
     Mutation("another training's checkpoint", RESUMING, "settings.get(name) != then.get(name):", "False:"),
     Mutation("the learning rate forgotten", RESUMING, "(learner.updates, learner.epochs), learner.optimizer.learning_rate = counts, rate", "(learner.updates, learner.epochs), _ = counts, rate"),
     Mutation("an earlier training overwritten", CHECKPOINT, "if not resume:", "if False:"),
@@ -524,7 +528,7 @@ MUTATIONS = [
     Mutation("ties in the order in which they come", TEXT, "(-counts[token], token)", "-counts[token]"),
     Mutation("id -1 as the last class", IDS, "np.flatnonzero(array >= 0)", "np.flatnonzero(array >= -1)"),
     Mutation("streams' targets one late", IDS, "array[1 : N * L + 1]", "array[2 : N * L + 2]"),
-    Mutation("padding filled one step early", PADDING, ">= found.lengths[:, None]", ">= found.lengths[:, None] - 1"),
+    Mutation("padding filled one step early", PADDING, "~steps_that_count(found.lengths, padded.shape[1])", "~steps_that_count(found.lengths - 1, padded.shape[1])"),
 ]  # fmt: skip
 
 
