@@ -346,7 +346,7 @@ MUTATIONS = [
     Mutation("the state of other sequences", CHUNKS, "return state[..., :rows, :]", "return state[..., -rows:, :]"),
     Mutation("padding counts in the loss", CHUNKS, "return Chunk(batch._replace(weight=weight), counted, None)", "return Chunk(batch._replace(weight=weight), counted | True, None)"),
     Mutation("the mean of means", UPDATES, "self._total += sums.total", "self._total += 1"),
-    Mutation("accumulated gradients forgotten", UPDATES, "self._sum[name] + own if name in self._sum else own", "own"),
+    Mutation("accumulated gradients forgotten", UPDATES, "self._sum[name] += own", "self._sum[name] = own"),
     Mutation("the state's gradient not clipped", UPDATES, "{} if self.limits.state is None else", "{} if True else"),
     Mutation("values clipped before they are seen", UPDATES, "norm = clip_by_global_norm(gradients, math.inf if self.limits.value is not None else limit)", "self.limits.value and clip_by_value(gradients, self.limits.value)\n        norm = clip_by_global_norm(gradients, limit)"),
     Mutation("a batch without targets changes parameters", UPDATES, "if total == 0:", "if False:"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastrnn._validation import a_bool, positive_float, positive_int, shown
 from fastrnn.layers.base import Array
-from fastrnn.serialization import write_whole
+from fastrnn.serialization import TEMPORARY, write_whole
 from fastrnn.trainer.history import History
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def expect_writable(name: str, directory: Path) -> None:
     """Raise OSError unless files can be made in a directory that is there."""
     if not directory.is_dir():
         raise FileNotFoundError(f"{name}: there is no directory {directory}")
-    probe = directory / f".fastrnn-{os.getpid()}.probe"
+    probe = directory / TEMPORARY.format(f"probe-{os.getpid()}")
     try:
         probe.touch()
         probe.unlink()

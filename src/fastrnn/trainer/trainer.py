@@ -44,8 +44,8 @@ class Trainer:
     clip_value : float, optional
         Largest absolute value of each element of the gradient; clipped before ``clip_norm``.
     clip_state : float, optional
-        Largest norm, of each sequence, of the gradient that flows back through the state from a step to the one
-        before; see `Recurrent.backward`.
+        Largest norm, of each sequence, of the gradient that flows back through the state of an RNN, LSTM or GRU layer
+        from a step to the one before; see `Recurrent.backward`.
     tbptt : int or (int, int), optional
         Truncated backpropagation through time: an update every k steps, with the state carried on; of a tuple (k1, k2)
         an update every k1 steps, from errors that flow back through k2 (Williams & Peng 1990). None: through whole

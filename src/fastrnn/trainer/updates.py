@@ -120,7 +120,10 @@ class Updates:
             own = grad if mine else np.array(grad)
             if self.accumulate > 1:
                 own *= total
-            self._sum[name] = self._sum[name] + own if name in self._sum else own
+            if name in self._sum:
+                self._sum[name] += own
+            else:
+                self._sum[name] = own
 
     def apply(self) -> float:
         """Update the parameters, and return the norm of the gradient before clipping.
