@@ -57,8 +57,9 @@ static void sums_share(void *job, int worker, int workers) {
 static double scaled_norm(clip_job *job, double factor) {
     job->factor = factor;
     fr_parallel(workers_for_arrays(job->arrays), sums_share, job);
+    const int64_t pieces = pieces_of(job->arrays);
     double sum = 0;
-    for (int64_t i = 0; i < pieces_of(job->arrays); i++) sum += job->sums[i];
+    for (int64_t i = 0; i < pieces; i++) sum += job->sums[i];
     return sqrt(sum) / factor;
 }
 

@@ -89,7 +89,7 @@ def test_a_call_is_an_epoch_and_the_next_one_goes_on(case):
         curves = {name: run.call() for name, run in runs.items()}
         for losses in curves.values():
             assert len(losses) == (23 if case.series else 25)
-            np.testing.assert_allclose(losses, curves["fastrnn"], rtol=1e-4)
+            np.testing.assert_allclose(losses, curves["fastrnn"], rtol=1e-5)
 
 
 CHANGES = {

@@ -87,7 +87,7 @@ def test_padding_does_not_count(method):
 def test_data_in_pieces_and_in_parts_are_the_same_data(piece, monkeypatch, tmp_path):
     expected = Normalizer().fit(X)
     np.save(tmp_path / "x.npy", X)
-    monkeypatch.setattr("fastrnn.data.checks.PIECE", piece)
+    monkeypatch.setattr("fastrnn._validation.PIECE", piece)
     assert_close(Normalizer().fit(np.load(tmp_path / "x.npy", mmap_mode="r")), expected)
     ragged = Normalizer().fit(X, LENGTHS)
     monkeypatch.undo()
@@ -174,7 +174,7 @@ def test_no_rows_and_nan_pass_through():
 
 
 def test_results_larger_than_memory_go_to_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr("fastrnn.data.checks.PIECE", 16)
+    monkeypatch.setattr("fastrnn._validation.PIECE", 16)
     normalizer = Normalizer().fit(X)
     out = np.lib.format.open_memmap(tmp_path / "y.npy", "w+", np.float32, X.shape)
     assert normalizer.transform(X, out=out) is out
@@ -249,7 +249,7 @@ def test_what_is_no_json_of_a_normalizer(text):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_numbers_that_are_not_finite_are_named_by_sample_and_step(value, monkeypatch):
-    monkeypatch.setattr("fastrnn.data.checks.PIECE", 30)
+    monkeypatch.setattr("fastrnn._validation.PIECE", 30)
     x = X.copy()
     x[13, 4, 1] = value
     normalizer = Normalizer().fit(X)

@@ -202,7 +202,7 @@ def test_the_row_that_is_not_finite_is_named(value):
 
 
 def test_the_row_is_named_far_into_a_long_series(monkeypatch):
-    monkeypatch.setattr("fastrnn.data.checks.PIECE", 4)
+    monkeypatch.setattr("fastrnn._validation.PIECE", 4)
     series = np.zeros((1000, 3))
     series[777, 2] = np.nan
     with pytest.raises(ValueError, match=r"got nan at row 777, column 2$"):

@@ -178,7 +178,7 @@ def test_out_of_range_classes_are_refused_by_sums_too():
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_bad_target_is_found_wherever_it_is_in_a_large_set(name, monkeypatch):
-    monkeypatch.setattr("fastrnn.losses.checks.PIECE", 12)
+    monkeypatch.setattr("fastrnn._validation.PIECE", 12)
     numbers = name == "cross_entropy"
     good = np.zeros((9, 2), np.uint8) if numbers else np.zeros((9, 2, 3))
     as_loss(name).check(good, (9, 2, 3))

@@ -1,7 +1,7 @@
 """Checks of what users pass: every message names the argument, what was expected and what came."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from reprlib import repr as shown
 from typing import Any
 
@@ -29,6 +29,7 @@ __all__ = [
     "first_not_finite",
     "natural",
     "one_of",
+    "pieces",
     "positive_float",
     "positive_int",
     "real_array",
@@ -41,6 +42,7 @@ Array = NDArray[Any]
 Seed = int | np.random.Generator | None
 
 
+PIECE = 1 << 18  # numbers: 2 MiB in float64, which a core's cache holds
 BLANK: Any = object()  # as a seed: parameters are about to be overwritten, so draw nothing
 
 
@@ -202,6 +204,13 @@ def checked_lengths(lengths: ArrayLike, steps: int, rows: int, of: str = "x") ->
     if rows and not (array.min() >= 1 and array.max() <= steps):
         raise ValueError(f"lengths: expected 1 to {steps}, the steps of {of}, got {array.min()} to {array.max()}")
     return array.astype(np.int64)
+
+
+def pieces(array: Array) -> Iterator[slice]:
+    """Yield slices that cut the first axis so that each part has about `PIECE` numbers, at least one row."""
+    rows = max(1, PIECE * len(array) // max(1, array.size))
+    for start in range(0, len(array), rows):
+        yield slice(start, start + rows)
 
 
 def steps_that_count(lengths: ArrayLike, steps: int) -> NDArray[np.bool_]:

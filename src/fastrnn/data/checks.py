@@ -1,22 +1,14 @@
 """What this package asks of data, which may be larger than memory: they are read in pieces, never copied."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn._validation import as_integers, first_not_finite, real_array, shown
+from fastrnn._validation import as_integers, first_not_finite, pieces, real_array, shown
 
 Array = NDArray[Any]
-PIECE = 1 << 18  # numbers: 2 MiB in float64, which a core's cache holds
-
-
-def pieces(array: Array) -> Iterator[slice]:
-    """Yield slices that cut the first axis so that each part has about `PIECE` numbers, at least one row."""
-    rows = max(1, PIECE * len(array) // max(1, array.size))
-    for start in range(0, len(array), rows):
-        yield slice(start, start + rows)
 
 
 def expect_finite(

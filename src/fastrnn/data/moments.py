@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._validation import checked_lengths, real_array, shown, steps_that_count
-from fastrnn.data.checks import Array, expect_finite, is_list_of_arrays, pieces
+from fastrnn._validation import checked_lengths, pieces, real_array, shown, steps_that_count
+from fastrnn.data.checks import Array, expect_finite, is_list_of_arrays
 
 
 class Moments(NamedTuple):

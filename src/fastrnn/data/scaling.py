@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastrnn._validation import as_float, expect_features, expect_shape, one_of, real_array, shown
-from fastrnn.data.checks import Array, as_columns, is_list_of_arrays, pieces
+from fastrnn._validation import as_float, expect_features, expect_shape, one_of, pieces, real_array, shown
+from fastrnn.data.checks import Array, as_columns, is_list_of_arrays
 from fastrnn.data.moments import Moments, moments_in, rows_of
 
 METHODS = ("standard", "minmax")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from fastrnn._validation import steps_that_count
 from fastrnn.detector.letters import Letters
 
 Codes = NDArray[np.int16]
@@ -146,7 +147,7 @@ def _random(rng: Rng, shape: tuple[int, ...], size: int) -> Codes:
 
 def _cut(pieces: Codes, lengths: NDArray[np.int64]) -> Codes:
     """Pad each piece from its length on."""
-    return np.where(np.arange(pieces.shape[1]) < lengths[:, None], pieces, PAD).astype(np.int16)
+    return np.where(steps_that_count(lengths, pieces.shape[1]), pieces, PAD).astype(np.int16)
 
 
 def _run(pieces: NDArray[np.integer], rng: Rng) -> Codes:

@@ -99,14 +99,14 @@ class Sequential(Model):
         if lengths is not None:
             raise ValueError("lengths: expected None with a list, whose sequences have their own")
         rows, packed = self._axes.enter_list([self._cast(one, f"x[{i}]") for i, one in enumerate(x)])
-        return self._axes.leave_list(self._run(rows, packed, None, self._forward_step)[0], packed)
+        return self._axes.leave_list(self._run(rows, packed, None, self._forwards())[0], packed)
 
     def forward(
         self, x: ArrayLike, state: State = None, *, lengths: ArrayLike | None = None
     ) -> tuple[Array, tuple[State, ...]]:
         """Return ``(output, states)``, one state for each layer, None for stateless ones."""
         array, packed = self._axes.enter(self._cast(x), lengths)
-        array, ends = self._run(array, packed, state, self._forward_step)
+        array, ends = self._run(array, packed, state, self._forwards())
         return self._axes.leave(array, packed), ends
 
     def record(
@@ -140,9 +140,10 @@ class Sequential(Model):
         self._check_states(state, self._axes.rows(array, packed))
         spare = [None] * len(self.layers) if reuse is None else self._recycle(reuse)[0]
         tapes: list[Tape] = []
+        layers = self._at_work
 
         def step(i: int, x: Array, start: State, options: dict[str, Any]) -> tuple[Array, State]:
-            layer = self._at_work[i]
+            layer = layers[i]
             if layer.random:
                 options["seed"] = rng
             if layer.recycles:
@@ -159,8 +160,9 @@ class Sequential(Model):
         """Return x as the array that the first layer takes."""
         return as_ids(name, x) if self.takes_ids else as_real(name, x, self.dtype)
 
-    def _forward_step(self, i: int, x: Array, start: State, options: dict[str, Any]) -> tuple[Array, State]:
-        return self._at_work[i].forward(x, start, **options)
+    def _forwards(self) -> Step:
+        layers = self._at_work
+        return lambda i, x, start, options: layers[i].forward(x, start, **options)
 
     def _run(self, x: Array, packed: Packed | None, state: State, step: Step) -> tuple[Array, tuple[State, ...]]:
         """Take x through the layers, packed rows padded for those that mix over time."""
@@ -212,11 +214,12 @@ class Sequential(Model):
         grads: dict[str, Array] = {}
         flow: dict[str, Array] | None = {} if norms else None
         watching = {"clip_state": clip_state, "norms": norms} if norms or clip_state is not None else {}
-        for i in reversed(range(len(self.layers))):
+        layers = self._at_work
+        for i in reversed(range(len(layers))):
             options = watching if isinstance(self.layers[i], Recurrent) else {}
             if self._axes.gives_padded(i, packed):
                 dx = packed.batch.unpack(dx)
-            gradients = self._at_work[i].backward(tapes[i], dx, grad_states[i], **options)  # type: ignore[arg-type]
+            gradients = layers[i].backward(tapes[i], dx, grad_states[i], **options)  # type: ignore[arg-type]
             dx, grad_states[i] = gradients.x, gradients.state
             if self._axes.takes_padded(i, packed) and not isinstance(dx, Picked):
                 dx = packed.batch.pack(dx)

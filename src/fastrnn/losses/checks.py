@@ -1,23 +1,14 @@
 """Checks of targets, a piece at a time: they may be larger than memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastrnn._validation import expect_shape, real_array
+from fastrnn._validation import expect_shape, pieces, real_array
 
 Array = NDArray[Any]
-
-PIECE = 2**18  # elements looked at together
-
-
-def pieces(array: Array) -> Iterator[tuple[int, Array]]:
-    """Yield the array piece by piece along its first axis, each with the index that it begins at."""
-    step = max(1, PIECE * len(array) // max(1, array.size))
-    for start in range(0, len(array), step):
-        yield start, array[start : start + step]
 
 
 def expect_all(array: Array, good: Callable[[Array], Array], expected: str) -> None:
@@ -28,11 +19,13 @@ def expect_all(array: Array, good: Callable[[Array], Array], expected: str) -> N
     ValueError
         It says what was expected, what came and where.
     """
-    for start, piece in pieces(np.atleast_1d(array)):
+    whole = np.atleast_1d(array)
+    for part in pieces(whole):
+        piece = whole[part]
         fine = good(piece)
         if not fine.all():
             first, *rest = map(int, np.unravel_index(fine.argmin(), piece.shape))
-            place = f" at {[start + first, *rest]}" if array.ndim else ""
+            place = f" at {[part.start + first, *rest]}" if array.ndim else ""
             raise ValueError(f"target: expected {expected}, got {piece[first, *rest]}{place}")
 
 

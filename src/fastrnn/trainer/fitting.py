@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from fastrnn._validation import natural
 from fastrnn.data import Batch
 from fastrnn.trainer.callbacks import Callback, expect_monitored
 from fastrnn.trainer.checkpoint import Checkpoint
@@ -14,7 +15,6 @@ from fastrnn.trainer.learner import Learner
 from fastrnn.trainer.measuring import mean, measure
 from fastrnn.trainer.progress import Progress
 from fastrnn.trainer.resuming import (
-    count,
     damage,
     expect_keepable,
     expect_same,
@@ -60,7 +60,7 @@ class Position:
         """Return the position that `asdict` wrote down."""
         found = cls(**tree)
         for name in ("epoch", "batch", "chunk"):
-            count(name, getattr(found, name))
+            natural(name, getattr(found, name))
         for name in ("value", "total", "seconds"):
             setattr(found, name, float(getattr(found, name)))
         return found

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn._validation import positive_float, positive_int
+from fastrnn._validation import natural, positive_float
 from fastrnn.trainer.callbacks import Callback
 from fastrnn.trainer.checkpoint import Checkpoint, CheckpointError
 from fastrnn.trainer.history import History
@@ -111,7 +111,7 @@ def learner_tree(learner: Learner) -> Tree:
 
 def load_learner(learner: Learner, tree: Tree) -> None:
     """Undo `learner_tree`."""
-    counts = count("updates", tree["updates"]), count("epochs", tree["epochs"])
+    counts = natural("updates", tree["updates"]), natural("epochs", tree["epochs"])
     rate = positive_float("learning_rate", tree["learning_rate"], zero=True)
     optimizer: Any = learner.optimizer
     optimizer.load_state_dict(tree["optimizer"])
@@ -119,11 +119,6 @@ def load_learner(learner: Learner, tree: Tree) -> None:
         learner.schedule.load_state_dict(tree["schedule"])  # type: ignore[union-attr]
     learner.model.load_state_dict(tree["parameters"])
     (learner.updates, learner.epochs), learner.optimizer.learning_rate = counts, rate
-
-
-def count(name: str, value: Any) -> int:
-    """Return a number of things done; raise if it is none."""
-    return positive_int(name, value + 1) - 1
 
 
 def metrics_tree(learner: Learner) -> list[Any]:
