@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(dir $(shell command -v $(PYTHON))):$(PATH)
 
-.PHONY: build lint format test mutate bench accept loops sanitize cross
+.PHONY: results build lint format test mutate bench accept loops sanitize cross
 
 build:   ## compile the extensions in place
 	$(PYTHON) setup.py --quiet build_ext --inplace
@@ -27,6 +27,9 @@ mutate:  ## break the kernels and layers on purpose; every mutant must fail the 
 
 bench:
 	$(PYTHON) -m pytest benchmarks
+
+results: ## train every example and write docs/results.md and its pictures (keep the machine idle)
+	$(PYTHON) examples/results.py
 
 accept:  ## all that a release must pass: CI, every option, word and seed, every mutation (about 30 minutes)
 	.ci/run

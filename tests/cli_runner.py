@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from fastrnn.cli import main
+from fastrnn.cli.main import main
 
 SCRIPT = str(Path(sysconfig.get_path("scripts")) / "fastrnn")
 

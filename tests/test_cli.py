@@ -14,7 +14,7 @@ import pytest
 import fastrnn
 from cli_runner import run
 from detector_oracle import matches, oracle
-from fastrnn import cli_detect
+from fastrnn.cli import detect
 from fastrnn.detector import load
 from fastrnn.detector.scanning import BLOCK
 
@@ -167,9 +167,9 @@ def asked(monkeypatch):
         asked["score"] = options
         return real_score(detector, letters=1, seed=0)
 
-    real_score = cli_detect.score
-    monkeypatch.setattr(cli_detect, "train", train)
-    monkeypatch.setattr(cli_detect, "score", score)
+    real_score = detect.score
+    monkeypatch.setattr(detect, "train", train)
+    monkeypatch.setattr(detect, "score", score)
     return asked
 
 

@@ -9,7 +9,7 @@ import pytest
 import fastrnn
 from cli_runner import run
 from detector_oracle import oracle
-from fastrnn import cli_detect
+from fastrnn.cli import detect
 from fastrnn.detector.scanning import BLOCK
 
 
@@ -20,7 +20,7 @@ def here(tmp_path, monkeypatch):
     def train(*_, **__):
         raise AssertionError("trained before it saw what was wrong")
 
-    monkeypatch.setattr(cli_detect, "train", train)
+    monkeypatch.setattr(detect, "train", train)
     monkeypatch.chdir(tmp_path)
     happy = oracle("happy")
     happy.save("happy.model")
@@ -205,7 +205,7 @@ def test_what_goes_wrong_in_training_is_one_line_too(here, monkeypatch, error, s
     def train(*_, **__):
         raise error
 
-    monkeypatch.setattr(cli_detect, "train", train)
+    monkeypatch.setattr(detect, "train", train)
     result = run("detect", "happy", "--save", "new.model", "t.txt")
     assert (result.status, result.out) == (status, "")
     assert [line for line in result.err.splitlines() if line] == [f"fastrnn: {said}"]

@@ -134,7 +134,9 @@ def test_a_closed_output_is_no_crash(stream):
 # ---- a full disk ----
 
 
-LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)); from fastrnn.cli import run; run()"
+LIMITED = (
+    "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)); from fastrnn.cli.main import run; run()"
+)
 
 
 @pytest.mark.parametrize("old", [None, b"an older model"])
@@ -196,17 +198,17 @@ def test_a_name_that_is_not_utf_8(here):
 
 MEASURED = """
 import sys, tracemalloc
-from fastrnn import cli, cli_detect
+from fastrnn.cli import detect, main
 from fastrnn.detector import Score, scanning
 
 def score(*_, **__):  # what comes before takes more memory than reading does
     tracemalloc.start()
     return Score(1, 1, 1, 1)
 
-cli_detect.score = score
+detect.score = score
 scanning.BLOCK = 1 << 13
 try:
-    cli.run()
+    main.run()
 finally:
     print("peak", tracemalloc.get_traced_memory()[1], file=sys.stderr)
 """

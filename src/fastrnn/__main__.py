@@ -1,5 +1,5 @@
 """``python -m fastrnn``: the command line."""
 
-from fastrnn.cli import run
+from fastrnn.cli.main import run
 
 run()

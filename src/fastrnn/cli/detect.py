@@ -5,21 +5,16 @@ Each helper is one stage of the command and says nothing but what its stage is a
 
 import json
 import os
-import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.resources import files as resources
-from itertools import islice
-from pathlib import Path
 from typing import Any, TextIO
 
 import click
 import numpy as np
 
 from fastrnn._validation import positive_float
+from fastrnn.cli.files import check_encoding, check_picture, check_readable, check_writable, named, shown, text_of
 from fastrnn.detector import Detection, Detector, Letters, load, scan, score, train
-from fastrnn.detector.scanning import TextError, read_text
 
 NEEDED = 0.99  # precision and recall that a detector must reach
 
@@ -61,7 +56,7 @@ def detect(
     letters = Letters(word)
     _check_options(model, save, plot, encoding, threshold)
     for name in files:
-        _check_readable(name, encoding)
+        check_readable(name, encoding)
     report = (sys.stderr if files else sys.stdout) or open(os.devnull, "w")  # noqa: SIM115 - as long as we run
 
     detector = _load(model, letters) if model else _train(letters, cell, seed, plot, report)
@@ -78,8 +73,8 @@ def detect(
     if not files:
         _show(detector, threshold, as_json)
     for name in files:
-        for detection in scan(detector, _text_of(name, encoding), threshold=threshold):
-            _print(detection, _shown(name), as_json)
+        for detection in scan(detector, text_of(name, encoding), threshold=threshold):
+            _print(detection, shown(name), as_json)
     return 0
 
 
@@ -88,66 +83,15 @@ def detect(
 
 def _check_options(model: str | None, save: str | None, plot: str | None, encoding: str, threshold: float) -> None:
     """Find what would fail after the training."""
-    for option, path in (("--model", model), ("--save", save), ("--plot", plot)):
-        if path == "":
-            raise click.UsageError(f"{option}: expected a path, got nothing")
+    if model == "":
+        raise click.UsageError("--model: expected a path, got nothing")
+    check_writable(save=save, plot=plot)
     positive_float("--threshold", threshold, below=1.0)  # NaN is in no range
-    if model and plot:
-        raise click.UsageError("--plot draws the training, and --model does without: leave one of them out")
-    for option, path in (("--save", save), ("--plot", plot)):
-        parent = Path(path or ".").parent
-        if not parent.is_dir():
-            raise click.UsageError(f"{option}: {parent}: no such directory")
-        if path is not None and ((Path(path).exists() and not Path(path).is_file()) or not os.access(parent, os.W_OK)):
-            raise click.UsageError(f"{option}: {path}: can't be written")
     if plot:
-        from fastrnn.plots import check_format  # noqa: PLC0415 - an extra
-
-        try:
-            check_format(plot)
-        except ValueError as error:
-            raise click.UsageError(f"--plot: {error}") from None
-    try:
-        "".encode(encoding)
-    except LookupError:
-        raise click.UsageError(f"--encoding: unknown encoding {encoding!r}") from None
-
-
-def _check_readable(name: str, encoding: str) -> None:
-    """See that a file can be opened and starts as text; what can be read only once (a pipe) is left alone."""
-    with _named(name):
-        mode = 0 if name == "-" else os.stat(name).st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            return
-    for _ in islice(_text_of(name, encoding), 2):  # to the end of a short file
-        pass
-
-
-@contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Put the file's name before what is wrong with it."""
-    try:
-        yield
-    except TextError as error:
-        raise TextError(f"{_shown(name)}: {error}") from None
-    except OSError as error:
-        raise OSError(f"{_shown(name)}: {error.strerror or error}") from None
-
-
-def _shown(name: str) -> str:
-    return "<stdin>" if name == "-" else name
-
-
-def _text_of(name: str, encoding: str) -> Iterator[str]:
-    """Yield a file's text, or that of standard input, as it arrives."""
-    with _named(name):
-        if name == "-":
-            if sys.stdin is None:
-                raise OSError("closed: there is nothing to read")
-            yield from read_text(sys.stdin.buffer, encoding)
-        else:
-            with open(name, "rb") as file:
-                yield from read_text(file, encoding)
+        if model:
+            raise click.UsageError("--plot draws the training, and --model does without: leave one of them out")
+        check_picture("--plot", plot)
+    check_encoding("--encoding", encoding)
 
 
 # ---- the detector ----
@@ -155,7 +99,7 @@ def _text_of(name: str, encoding: str) -> Iterator[str]:
 
 def _load(path: str, letters: Letters) -> Detector:
     """Read a detector and see that it is for this word."""
-    with _named(path):
+    with named(path):
         detector = load(path)
     if detector.letters != letters:
         raise click.UsageError(f"--model: {path} detects {detector.letters.word!r}, not {letters.word!r}")

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 import fastrnn
-from fastrnn.cli_bench import bench
-from fastrnn.cli_detect import detect
+from fastrnn.cli.bench import bench
+from fastrnn.cli.detect import detect
 
 
 class _OneLine(click.Group):

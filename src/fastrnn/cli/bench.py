@@ -1,7 +1,6 @@
 """``fastrnn bench``: run the benchmark, print what it found, keep it and draw it."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from fastrnn.bench.results import Run
 from fastrnn.bench.running import WorkerError, machine, run, usable_cpus
 from fastrnn.bench.timing import ROUNDS
 from fastrnn.bench.training import Epoch, Step
+from fastrnn.cli.files import check_picture, check_writable
 from fastrnn.serialization import write_whole
 
 CELL_NAMES = tuple(dict.fromkeys((*CELLS, *(cell for cell, _ in OTHERS))))
@@ -54,7 +54,9 @@ def bench(
     Every contestant's result is first compared with the reference. The ratio is that of the best peer's time to
     fastrnn's; above 1, fastrnn is ahead. An interrupt ends in a report of what has been measured.
     """
-    _check_files(json_file, plot)
+    check_writable(json=json_file, plot=plot)
+    if plot:
+        check_picture("--plot", plot)
     if source is not None:
         if json_file:
             raise click.UsageError("--json: --from measures nothing that could be written")
@@ -74,27 +76,6 @@ def bench(
         if found.results:
             _show(found, json_file, plot, as_markdown)
     return 0
-
-
-def _check_files(json_file: str | None, plot: str | None) -> None:
-    """Find what would fail after the measurement."""
-    for option, path in (("--json", json_file), ("--plot", plot)):
-        if path is None:
-            continue
-        if path == "":
-            raise click.UsageError(f"{option}: expected a path, got nothing")
-        parent = Path(path).parent
-        if not parent.is_dir():
-            raise click.UsageError(f"{option}: {parent}: no such directory")
-        if (Path(path).exists() and not Path(path).is_file()) or not os.access(parent, os.W_OK):
-            raise click.UsageError(f"{option}: {path}: can't be written")
-    if plot:
-        from fastrnn.plots import check_format  # noqa: PLC0415 - an extra
-
-        try:
-            check_format(plot)
-        except ValueError as error:
-            raise click.UsageError(f"--plot: {error}") from None
 
 
 def _thread_counts(text: str | None) -> list[int]:

@@ -1,0 +1,143 @@
+"""Run every example and write docs/results.md from what they leave.
+
+python examples/results.py                 everything, one example after another
+python examples/results.py reber adding    these alone; the page has the last results of the others
+python examples/results.py --page          train nothing: write the page again
+"""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from common import RESULTS
+from fastrnn.bench.running import machine
+from fastrnn.serialization import write_whole
+
+HERE = Path(__file__).parent
+PAGE = RESULTS.parent / "results.md"
+# In the lesson's order.
+ORDER = [
+    "overfitting",
+    "tdnn_window",
+    "elman_xor",
+    "elman_letters",
+    "jordan",
+    "vanishing",
+    "exploding",
+    "reber",
+    "adding",
+    "temporal_order",
+    "copy_memory",
+    "anbn",
+    "word_detector",
+    "forecast",
+    "char_lm",
+    "next_word",
+    "speech",
+    "gesture",
+    "sentiment",
+    "seq2seq_addition",
+]
+NAMES = [name for name in ORDER if (HERE / f"{name}.py").exists()]
+HEAD = """\
+# Results
+
+What the examples reach, on the classic tasks of the literature and on real data. All tables and pictures here are
+written by `make results`, which runs each script of `examples/` as it stands, {minutes:.0f} minutes in all on the
+machine below; the test suite runs each in a reduced form.
+
+A row has one training a seed, from seed 0 on: the mean over the seeds, the worst of them, and the mean time of one
+training on one core.
+
+{machine}
+
+"""
+COLUMNS = (
+    "| task | measure | mean | worst | seeds | time | target | | published |\n|---|---|---|---|---|---|---|---|---|\n"
+)
+VERDICTS = {True: "met", False: "**missed**", None: ""}
+
+
+@click.command(help=__doc__)
+@click.argument("names", nargs=-1, type=click.Choice(NAMES))
+@click.option("--page", is_flag=True, help="Train nothing.")
+def main(names: tuple[str, ...], page: bool) -> None:
+    """Run examples, then write the page."""
+    for name in () if page else names or NAMES:
+        print(f"== {name}", flush=True)
+        subprocess.run([sys.executable, HERE / f"{name}.py"], check=True)
+        _note_machine()
+    write_whole(PAGE, results_page().encode())
+    print(f"wrote {PAGE}")
+
+
+def _note_machine() -> None:
+    """Keep what the page's head tells of the machine."""
+    found = {key: value for key, value in machine().items() if key not in ("kernel threads", "BLAS threads")}
+    write_whole(RESULTS / "machine.json", (json.dumps(found, indent=1) + "\n").encode())
+
+
+def results_page() -> str:
+    """Return docs/results.md."""
+    head = HEAD.format(
+        minutes=sum(_read(f"{name}.json")["elapsed"] for name in NAMES) / 60,
+        machine="\n".join(f"- {key}: {value}" for key, value in _read("machine.json").items()),
+    )
+    return head + "\n".join(section(name) for name in NAMES)
+
+
+def _read(name: str) -> dict[str, Any]:
+    return json.loads((RESULTS / name).read_text(encoding="utf-8"))
+
+
+def section(name: str) -> str:
+    """Return one example's part of the page: what it is, its rows, its picture, and what else it has to say."""
+    title, _, about = description(name).partition("\n")
+    found = _read(f"{name}.json")
+    parts = [
+        f"## {title.rstrip('.')}",
+        about.strip(),
+        f"`python examples/{name}.py`",
+        COLUMNS + "\n".join(map(line, found["rows"])),
+        f"![{title.rstrip('.')}](results/{name}.png)",
+        found["text"],
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def description(name: str) -> str:
+    """Return the docstring of an example, which the page quotes."""
+    text = ast.get_docstring(ast.parse((HERE / f"{name}.py").read_text(encoding="utf-8")))
+    assert text is not None, f"{name}.py says nothing of itself"
+    return text
+
+
+def line(row: dict[str, Any]) -> str:
+    """Return one row of a table."""
+    seconds = row["seconds"]
+    cells = (
+        row["task"],
+        row["measure"],
+        number(row["mean"]),
+        number(row["worst"]) if len(row["values"]) > 1 else "",
+        len(row["values"]),
+        f"{number(sum(seconds) / len(seconds))} s" if seconds else "",
+        row["target"],
+        VERDICTS[row["met"]],
+        row["published"],
+    )
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def number(value: float) -> str:
+    """Return a number with four digits, and all of a large one's."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The files that commands read and write: what is wrong with one is found before any work, and named.
+
+``-`` is standard input. Text is decoded as it arrives, so that a pipe can be followed.
+"""
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from fastrnn.detector.scanning import TextError, read_text
+
+
+def check_writable(**paths: str | None) -> None:
+    """Find out before any work that a file can't be written; the option's name comes with its path."""
+    for name, path in paths.items():
+        if path is None:
+            continue
+        option = f"--{name}"
+        if path == "":
+            raise click.UsageError(f"{option}: expected a path, got nothing")
+        parent = Path(path).parent
+        if not parent.is_dir():
+            raise click.UsageError(f"{option}: {parent}: no such directory")
+        if (Path(path).exists() and not Path(path).is_file()) or not os.access(parent, os.W_OK):
+            raise click.UsageError(f"{option}: {path}: can't be written")
+
+
+def check_picture(option: str, path: str) -> None:
+    """Find out before any work that a picture can't be drawn: no Matplotlib, or not its format."""
+    from fastrnn.plots import check_format  # noqa: PLC0415 - an extra
+
+    try:
+        check_format(path)
+    except ValueError as error:
+        raise click.UsageError(f"{option}: {error}") from None
+
+
+def check_encoding(option: str, encoding: str) -> None:
+    """Find out before any work that there is no such encoding."""
+    try:
+        "".encode(encoding)
+    except LookupError:
+        raise click.UsageError(f"{option}: unknown encoding {encoding!r}") from None
+
+
+def check_readable(name: str, encoding: str) -> None:
+    """See that a file can be opened and starts as text; what can be read only once (a pipe) is left alone."""
+    with named(name):
+        mode = 0 if name == "-" else os.stat(name).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            return
+    for _ in islice(text_of(name, encoding), 2):  # to the end of a short file
+        pass
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Put the file's name before what is wrong with it."""
+    try:
+        yield
+    except TextError as error:
+        raise TextError(f"{shown(name)}: {error}") from None
+    except OSError as error:
+        raise OSError(f"{shown(name)}: {error.strerror or error}") from None
+
+
+def shown(name: str) -> str:
+    """Return the name by which messages call a file."""
+    return "<stdin>" if name == "-" else name
+
+
+def text_of(name: str, encoding: str) -> Iterator[str]:
+    """Yield a file's text, or that of standard input, as it arrives."""
+    with named(name):
+        if name == "-":
+            if sys.stdin is None:
+                raise OSError("closed: there is nothing to read")
+            yield from read_text(sys.stdin.buffer, encoding)
+        else:
+            with open(name, "rb") as file:
+                yield from read_text(file, encoding)
