@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from sphinx.util.nodes import make_refnode
+
 import fastrnn
 
 project = "fastrnn"
@@ -37,6 +39,20 @@ def _skip(_app: Any, _what: str, _name: str, member: Any, skip: bool, _options: 
     return True if type(member).__name__ == "_tuplegetter" else skip or None
 
 
+def _resolve(app: Any, env: Any, node: Any, content: Any) -> Any:
+    """Find a class that a docstring names without its package, such as `Recurrent` in that of fastrnn.LSTM."""
+    target = node.get("reftarget", "")
+    if node.get("reftype") != "obj" or not target[:1].isupper():
+        return None
+    domain = env.get_domain("py")
+    found = sorted((name for name in domain.objects if name.endswith(f".{target}")), key=lambda name: name.count("."))
+    if not found:
+        return None
+    entry = domain.objects[found[0]]
+    return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, content, found[0])
+
+
 def setup(app: Any) -> None:
     """Sphinx calls this."""
+    app.connect("missing-reference", _resolve)
     app.connect("autodoc-skip-member", _skip)
