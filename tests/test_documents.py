@@ -130,6 +130,7 @@ def blocks_of_contents(index: Path) -> list[str]:
 def listed() -> dict[str, object]:
     """Return what docs/reference.md lists, by name."""
     found: dict[str, object] = {}
+    current = fastrnn
     for directive, module, name in re.findall(
         r"^\.\. (current)?module:: (\S+)$|^   ([A-Za-z_]\w*)$", text_of("docs/reference.md"), re.MULTILINE
     ):
