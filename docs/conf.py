@@ -20,8 +20,10 @@ myst_heading_anchors = 4  # links such as data.md#text, as forges have them
 suppress_warnings = ["misc.highlighting_failure"]  # output with an ellipsis
 
 autosummary_generate = True
-# Another name for a file whose own would be that of `score` where case does not count.
-autosummary_filename_map = {"fastrnn.detector.Score": "fastrnn.detector.Score_class"}
+# Other names for files whose own would be those of `score` and `backtest` where case does not count.
+autosummary_filename_map = {
+    f"fastrnn.{name}": f"fastrnn.{name}_class" for name in ("detector.Score", "forecasting.Backtest")
+}
 autodoc_typehints = "none"  # the docstrings say what arguments are, with shapes
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False  # the template lists them
