@@ -17,7 +17,6 @@ templates_path = ["_templates"]
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4  # links such as data.md#text, as forges have them
-suppress_warnings = ["misc.highlighting_failure"]  # output with an ellipsis
 
 autosummary_generate = True
 # Other names for files whose own would be those of `score` and `backtest` where case does not count.
