@@ -9,15 +9,17 @@ calls `each` or `each_seed` to train, and `report` to leave rows for the table o
 ``results.py`` runs all of them and writes docs/results.md.
 """
 
+import inspect
 import json
 import os
+import signal
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ from fastrnn.serialization import write_whole
 DATA = Path(__file__).parent / "data"
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 _START = time.perf_counter()
+
+Outcome = tuple[Any, float]  # what a training returned, and its seconds
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,7 @@ def read_options(seeds: int = 10) -> Options:
             raise click.UsageError("--quick: say --out DIRECTORY too; docs/results is for the whole form")
         return Options(count or (1 if quick else seeds), quick, workers, out or RESULTS)
 
+    signal.signal(signal.SIGINT, _interrupted)
     try:
         chosen = read(standalone_mode=False)
     except click.ClickException as error:
@@ -141,23 +146,39 @@ def each(learn: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], options: Op
 
     `learn` is a function of a module, so that other processes can find it; each training has one thread to itself.
     """
-    with tqdm(total=len(jobs), desc=learn.__module__.strip("_"), dynamic_ncols=True) as bar:
+    with tqdm(total=len(jobs), desc=Path(inspect.getfile(learn)).stem, dynamic_ncols=True) as bar:
         if options.workers == 1:
             outcomes = []
             for job in jobs:
                 outcomes.append(_timed(learn, job))
                 bar.update()
         else:
-            context = get_context("spawn")
-            with ProcessPoolExecutor(options.workers, context, fastrnn.set_num_threads, (1,)) as pool:
-                futures = [pool.submit(_timed, learn, job) for job in jobs]
-                for future in futures:
-                    future.add_done_callback(lambda _: bar.update())
-                outcomes = [future.result() for future in futures]
+            outcomes = _side_by_side(learn, jobs, options.workers, bar)
     return [result for result, _ in outcomes], [seconds for _, seconds in outcomes]
 
 
-def _timed(learn: Callable[..., Any], job: tuple[Any, ...]) -> tuple[Any, float]:
+def _interrupted(*_: Any) -> None:
+    """End the example at once: with Python's own handler, `fit` would end one training and the next would begin."""
+    sys.exit("interrupted")
+
+
+def _side_by_side(learn: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], workers: int, bar: Any) -> list[Outcome]:
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        # Workers inherit that they ignore Ctrl-C, which ends the example, which ends them.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        futures = [pool.submit(_timed, learn, job) for job in jobs]
+        signal.signal(signal.SIGINT, before)
+        for future in futures:
+            future.add_done_callback(lambda _: bar.update())
+        try:
+            return [future.result() for future in futures]
+        except BaseException:  # a training that failed, or an interrupt: no use in waiting for the others
+            for worker in active_children():
+                worker.terminate()
+            raise
+
+
+def _timed(learn: Callable[..., Any], job: tuple[Any, ...]) -> Outcome:
     start = time.perf_counter()
     with fastrnn.num_threads(1):
         result = learn(*job)
