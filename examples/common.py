@@ -15,9 +15,10 @@ import os
 import signal
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context
 from pathlib import Path
@@ -125,7 +126,6 @@ def read_options(seeds: int = 10) -> Options:
             raise click.UsageError("--quick: say --out DIRECTORY too; docs/results is for the whole form")
         return Options(count or (1 if quick else seeds), quick, workers, out or RESULTS)
 
-    signal.signal(signal.SIGINT, _interrupted)
     try:
         chosen = read(standalone_mode=False)
     except click.ClickException as error:
@@ -133,7 +133,14 @@ def read_options(seeds: int = 10) -> Options:
         sys.exit(2)
     if not isinstance(chosen, Options):  # --help has been printed
         sys.exit(0)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupted)
     return chosen
+
+
+def _interrupted(*_: Any) -> None:
+    """End the example at once: with Python's own handler, `fit` would end one training and the next would begin."""
+    sys.exit("interrupted")
 
 
 def each_seed(learn: Callable[..., Any], options: Options, *arguments: Any) -> tuple[list[Any], list[float]]:
@@ -157,25 +164,26 @@ def each(learn: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], options: Op
     return [result for result, _ in outcomes], [seconds for _, seconds in outcomes]
 
 
-def _interrupted(*_: Any) -> None:
-    """End the example at once: with Python's own handler, `fit` would end one training and the next would begin."""
-    sys.exit("interrupted")
-
-
 def _side_by_side(learn: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], workers: int, bar: Any) -> list[Outcome]:
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _lock_within_process) as pool:
         # Workers inherit that they ignore Ctrl-C, which ends the example, which ends them.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         futures = [pool.submit(_timed, learn, job) for job in jobs]
         signal.signal(signal.SIGINT, before)
-        for future in futures:
-            future.add_done_callback(lambda _: bar.update())
         try:
-            return [future.result() for future in futures]
+            for future in as_completed(futures):
+                future.result()
+                bar.update()
         except BaseException:  # a training that failed, or an interrupt: no use in waiting for the others
             for worker in active_children():
                 worker.terminate()
             raise
+        return [future.result() for future in futures]
+
+
+def _lock_within_process() -> None:
+    """Keep a worker's tqdm from a lock between processes, which a worker that is terminated would leave behind."""
+    tqdm.set_lock(threading.RLock())
 
 
 def _timed(learn: Callable[..., Any], job: tuple[Any, ...]) -> Outcome:

@@ -116,7 +116,7 @@ def draw(x: list[np.ndarray], labels: np.ndarray, probabilities: np.ndarray, acc
     axes.plot(time_, accuracy.mean(axis=0), color="C0", label=f"mean of {len(accuracy)} seeds")
     axes.axhline(1 / len(names), color="C1", linestyle="--", label="guessing")
     axes.set(xlabel="seconds watched", ylabel="share of the test recordings right", ylim=(0, 1.03))
-    axes.legend(loc="lower right")
+    axes.legend(loc="center right")
     return drawing
 
 

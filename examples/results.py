@@ -70,10 +70,18 @@ def main(names: tuple[str, ...], page: bool) -> None:
     """Run examples, then write the page."""
     for name in () if page else names or NAMES:
         print(f"== {name}", flush=True)
-        subprocess.run([sys.executable, HERE / f"{name}.py"], check=True)
+        _run(name)
         _note_machine()
     write_whole(PAGE, results_page().encode())
     print(f"wrote {PAGE}")
+
+
+def _run(name: str) -> None:
+    # Popen, for `run` would kill an example that is interrupted before it has ended its workers.
+    with subprocess.Popen([sys.executable, HERE / f"{name}.py"]) as process:
+        code = process.wait()
+    if code:
+        raise click.ClickException(f"examples/{name}.py failed; {PAGE.name} is as it was")
 
 
 def _note_machine() -> None:

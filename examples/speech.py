@@ -100,10 +100,11 @@ def draw(labels: np.ndarray, found: np.ndarray, steps: np.ndarray) -> Any:
     time = np.arange(1, len(utterance) + 1)
     above = drawing.add_subplot(grid[0, 1])
     above.plot(time, utterance, linewidth=1)
-    above.set(ylabel="cepstral coefficients", title=f"An utterance of speaker {names[speaker]}: whose does it seem?")
+    above.set(ylabel="cepstral coefficients", title=f"An utterance of speaker {names[speaker]}, step by step")
     below = drawing.add_subplot(grid[1, 1], sharex=above)
     mean = steps.mean(axis=0)  # (T, 9)
-    below.plot(time, steps[:, :, speaker].T, color="0.75", linewidth=0.8, label=["each seed"] + [None] * (len(steps) - 1))
+    labelled = ["each seed"] + [None] * (len(steps) - 1)
+    below.plot(time, steps[:, :, speaker].T, color="0.75", linewidth=0.8, label=labelled)
     for k in sorted(np.argsort(mean.max(axis=0))[-4:]):
         below.plot(time, mean[:, k], marker=".", color=f"C{k}", label=f"speaker {names[k]}")
     below.set(xlabel="steps heard", ylabel="probability", ylim=(0, 1.03))
