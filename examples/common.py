@@ -133,13 +133,18 @@ def read_options(seeds: int = 10) -> Options:
         sys.exit(2)
     if not isinstance(chosen, Options):  # --help has been printed
         sys.exit(0)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupted)
+    _on_interrupt(_end)
     return chosen
 
 
-def _interrupted(*_: Any) -> None:
+def _on_interrupt(handler: Any) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
+
+
+def _end(*_: Any) -> None:
     """End the example at once: with Python's own handler, `fit` would end one training and the next would begin."""
+    _on_interrupt(signal.SIG_IGN)  # a second one must not keep `each` from ending its workers
     sys.exit("interrupted")
 
 

@@ -77,9 +77,12 @@ def main(names: tuple[str, ...], page: bool) -> None:
 
 
 def _run(name: str) -> None:
-    # Popen, for `run` would kill an example that is interrupted before it has ended its workers.
     with subprocess.Popen([sys.executable, HERE / f"{name}.py"]) as process:
-        code = process.wait()
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            process.terminate()  # not killed, as by subprocess.run: it has workers to end
+            raise
     if code:
         raise click.ClickException(f"examples/{name}.py failed; {PAGE.name} is as it was")
 
