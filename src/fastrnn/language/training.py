@@ -19,7 +19,6 @@ from fastrnn.trainer import Callback, Checkpoint, CheckpointError, EarlyStopping
 
 CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
 PEAK = {"lstm": 5e-3, "gru": 3e-3, "rnn": 1e-3}  # the learning rate of one cycle; found by trying
-EMBEDDING_SIZE = 64
 DROPOUT = 0.2  # between layers, and before the output
 HELD_OUT = 10  # a tenth of the text
 NEEDED = 1_000  # characters: of fewer there is nothing to learn, and nothing to measure by
@@ -90,8 +89,8 @@ def train(
     vocabulary = Vocabulary.of_characters(expect_text(text), unknown=None)
     windows, held_out = _cut(vocabulary.encode(text))
     network = Sequential(
-        Embedding(len(vocabulary), EMBEDDING_SIZE, seed=rng),
-        layer(EMBEDDING_SIZE, hidden_size, num_layers, dropout=DROPOUT if num_layers > 1 else 0.0, seed=rng),
+        Embedding(len(vocabulary), hidden_size, seed=rng),
+        layer(hidden_size, hidden_size, num_layers, dropout=DROPOUT if num_layers > 1 else 0.0, seed=rng),
         Dropout(DROPOUT),
         Linear(hidden_size, len(vocabulary), seed=rng),
     )
