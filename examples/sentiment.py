@@ -2,9 +2,10 @@
 
 Many to one: an LSTM reads a sentence word by word, and its last state says whether the sentence is positive or
 negative. The sentences are given as lines of a file: a label, a tab and a sentence, of any two labels
-(`python examples/sentiment.py FILE --out DIRECTORY`). Shown on `examples/data/sentences.tsv`: 562 short sentences from imagined reviews, written for this repository, half of
-them positive. Neighbouring lines speak of the same matter with opposite verdicts and often with the same words; a good
-deal of them have a negation ("not bad at all", "never boring", "not worth the money").
+(`python examples/sentiment.py FILE --out DIRECTORY`). Shown on `examples/data/sentences.tsv`: 562 short sentences from
+imagined reviews, written for this repository, half of them positive. Neighbouring lines speak of the same matter with
+opposite verdicts, often with the same words; many have a negation ("not bad at all", "never boring", "not worth the
+money").
 
 - Accuracy is cross-validated in five parts, drawn anew for every seed; neighbouring lines stay together, so that no
   sentence is judged by its counterpart. Every sentence is tested once a seed. Settings were chosen on other divisions
