@@ -8,7 +8,9 @@ import pytest
 import fastrnn
 from fastrnn import Checkpoint, CheckpointError, ModelFileError
 from fastrnn.data import Vocabulary
-from fastrnn.language import CharacterModel, expect_known, expect_text, load, train
+from fastrnn.language import CharacterModel, load, train
+from fastrnn.language.model import expect_known
+from fastrnn.language.training import expect_text
 
 WEEK = "Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday.\n"
 TEXT = WEEK * 60

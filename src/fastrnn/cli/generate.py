@@ -12,7 +12,9 @@ from click.core import ParameterSource
 
 from fastrnn._validation import positive_float
 from fastrnn.cli.files import check_encoding, check_writable, json_line, named, or_nowhere, text_of
-from fastrnn.language import CharacterModel, expect_known, expect_text, load, train
+from fastrnn.language import CharacterModel, load, train
+from fastrnn.language.model import expect_known
+from fastrnn.language.training import expect_text
 from fastrnn.trainer import Checkpoint, History
 from fastrnn.trainer.history import INTERRUPTED
 

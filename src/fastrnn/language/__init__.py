@@ -3,7 +3,7 @@
 `model` has what it reads, writes and keeps in a file; `training` fits one to a text.
 """
 
-from fastrnn.language.model import CharacterModel, expect_known, load
-from fastrnn.language.training import NEEDED, expect_text, train
+from fastrnn.language.model import CharacterModel, load
+from fastrnn.language.training import train
 
-__all__ = ["NEEDED", "CharacterModel", "expect_known", "expect_text", "load", "train"]
+__all__ = ["CharacterModel", "load", "train"]

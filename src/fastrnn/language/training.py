@@ -85,7 +85,8 @@ def train(
         As of `Trainer.fit`; also if the checkpoint is that of another text.
     """
     layer = CELLS[one_of("cell", cell, tuple(CELLS))]
-    epochs, rng = positive_int("epochs", epochs), as_generator(seed)
+    hidden_size, epochs = positive_int("hidden_size", hidden_size), positive_int("epochs", epochs)
+    rng = as_generator(seed)
     vocabulary = Vocabulary.of_characters(expect_text(text), unknown=None)
     windows, held_out = _cut(vocabulary.encode(text))
     network = Sequential(
