@@ -24,7 +24,7 @@ from common import DATA, Options, Row, each_seed, read_options, report
 from fastrnn.data import Vocabulary, split_words
 from fastrnn.plots import figure
 
-PARTS, SIZE, EPOCHS = 5, 32, 25
+PARTS, SIZE = 5, 32
 SHOWN = (  # none of them is in the file
     "The soup was not good , it was excellent .",
     "I did not like the hotel , it was dirty .",
@@ -35,14 +35,14 @@ SHOWN = (  # none of them is in the file
 )
 
 
-def read(path: Path) -> tuple[list[str], np.ndarray]:
-    """Return the sentences in lower case and, of each, whether it has the later one of the two labels, (N, 1)."""
+def read(path: Path) -> tuple[list[str], np.ndarray, str]:
+    """Return the sentences in lower case, whether each has the later one of the two labels, (N, 1), and that label."""
     lines = [line.partition("\t") for line in path.read_text(encoding="utf-8").splitlines() if line]
     labels = sorted({label for label, _, _ in lines})
     if len(labels) != 2 or not all(sentence.strip() for _, _, sentence in lines):
         raise ValueError(f"{path}: expected lines LABEL<tab>SENTENCE with two labels, got the labels {labels[:5]}")
     y = np.array([[label == labels[1]] for label, _, _ in lines], np.float32)
-    return [sentence.lower() for _, _, sentence in lines], y
+    return [sentence.lower() for _, _, sentence in lines], y, labels[1]
 
 
 def network(kind: str, words: int, rng: np.random.Generator) -> fastrnn.Sequential:
@@ -60,32 +60,34 @@ def network(kind: str, words: int, rng: np.random.Generator) -> fastrnn.Sequenti
     )
 
 
-def fitted(kind: str, sentences: list[str], y: np.ndarray, rng: np.random.Generator) -> tuple[Any, Vocabulary]:
+def fitted(
+    kind: str, sentences: list[str], y: np.ndarray, epochs: int, rng: np.random.Generator
+) -> tuple[Any, Vocabulary]:
     """Return a trainer whose model has learnt from these sentences, and the words that it knows."""
     vocabulary = Vocabulary.of_words(sentences)
     model = network(kind, len(vocabulary), rng)
     trainer = fastrnn.Trainer(model, "bce", fastrnn.Adam(1e-2), metrics=["accuracy"], seed=rng)
     x = [vocabulary.encode(sentence) for sentence in sentences]
-    trainer.fit(x, y, epochs=EPOCHS, batch_size=16, bucket=True, verbose=0)
+    trainer.fit(x, y, epochs=epochs, batch_size=32, bucket=True, verbose=0)
     return trainer, vocabulary
 
 
-def learn(seed: int, kind: str, sentences: list[str], y: np.ndarray) -> float:
+def learn(seed: int, kind: str, sentences: list[str], y: np.ndarray, epochs: int) -> float:
     """Return the accuracy over all sentences, each judged by a network that has not seen it."""
     rng = np.random.default_rng(seed)
     part = np.repeat(rng.permutation(-(-len(y) // 2)) % PARTS, 2)[: len(y)]  # of each sentence
     right = 0.0
     for one in range(PARTS):
         known, new = np.flatnonzero(part != one), np.flatnonzero(part == one)
-        trainer, vocabulary = fitted(kind, [sentences[i] for i in known], y[known], rng)
+        trainer, vocabulary = fitted(kind, [sentences[i] for i in known], y[known], epochs, rng)
         x = [vocabulary.encode(sentences[i]) for i in new]
         right += trainer.score(x, y[new])["accuracy"] * len(new)
     return right / len(y)
 
 
-def read_aloud(seed: int, sentences: list[str], y: np.ndarray) -> list[np.ndarray]:
+def read_aloud(seed: int, sentences: list[str], y: np.ndarray, epochs: int) -> list[np.ndarray]:
     """Return what a network thinks of each of `SHOWN` after each word, (T,)."""
-    trainer, vocabulary = fitted("LSTM", sentences, y, np.random.default_rng(seed))
+    trainer, vocabulary = fitted("LSTM", sentences, y, epochs, np.random.default_rng(seed))
     found = []
     for sentence in SHOWN:
         ids = vocabulary.encode(sentence.lower())
@@ -96,20 +98,23 @@ def read_aloud(seed: int, sentences: list[str], y: np.ndarray) -> list[np.ndarra
 
 def main(options: Options) -> None:
     """Train five times a seed, and once on everything for the picture."""
-    sentences, y = read(Path(options.arguments[0]) if options.arguments else DATA / "sentences.tsv")
-    results = {kind: each_seed(learn, options, kind, sentences, y) for kind in ("LSTM", "bag of words")}
-    (lstm, times), (bag, bag_times) = results.values()
-    steps, _ = each_seed(read_aloud, options, sentences, y)
+    sentences, y, label = read(Path(options.arguments[0]) if options.arguments else DATA / "sentences.tsv")
+    epochs = 20 if options.quick else 40
+    lstm, seconds = each_seed(learn, options, "LSTM", sentences, y, epochs)
+    bag, bag_seconds = each_seed(learn, options, "bag of words", sentences, y, epochs)
+    steps, _ = each_seed(read_aloud, options, sentences, y, epochs)
 
-    name, better = f"{len(y)} sentences", np.subtract(lstm, bag).min()
+    name, least, more = f"{len(y)} sentences", 0.6 if options.quick else 0.7, np.subtract(lstm, bag)
+    beaten = None if options.quick else min(more) > 0  # one seed, trained for half as long, says little
     rows = [
-        Row(f"{name}, LSTM {SIZE}", "accuracy", lstm, "above the bag of words at every seed", better > 0, min, times),
-        Row(f"{name}, bag of words", "accuracy", bag, worst=min, seconds=bag_times),
+        Row(f"{name}, LSTM {SIZE}", "accuracy", lstm, f"mean ≥ {least}", np.mean(lstm) >= least, min, seconds),
+        Row("", "LSTM's less the bag of words'", more, "> 0 at every seed" if beaten is not None else "", beaten, min),
+        Row(f"{name}, bag of words", "accuracy", bag, worst=min, seconds=bag_seconds),
     ]
-    report("sentiment", rows, draw(steps, lstm, bag), options)
+    report("sentiment", rows, draw(steps, lstm, bag, label), options)
 
 
-def draw(steps: list[list[np.ndarray]], lstm: list[float], bag: list[float]) -> Any:
+def draw(steps: list[list[np.ndarray]], lstm: list[float], bag: list[float], label: str) -> Any:
     """Draw sentences lit up word by word, in the mean over the seeds, and the accuracies."""
     drawing = figure(figsize=(10, 4.2))
     left, right = drawing.subplots(1, 2, width_ratios=[5, 1])
@@ -120,10 +125,11 @@ def draw(steps: list[list[np.ndarray]], lstm: list[float], bag: list[float]) -> 
     picture = left.imshow(grid, cmap="RdYlGn", vmin=0, vmax=1, aspect="auto")
     for i, sentence in enumerate(words):
         for t, word in enumerate(sentence):
-            left.text(t, i, f"{word}\n{grid[i, t]:.0%}", ha="center", va="center", fontsize=8)
-    left.set(xlabel="word", yticks=[], title="How positive is it so far? (mean of the seeds)")
+            colour = "black" if 0.15 < grid[i, t] < 0.85 else "white"
+            left.text(t, i, f"{word}\n{grid[i, t]:.0%}", color=colour, ha="center", va="center", fontsize=8)
+    left.set(xlabel="word", yticks=[], title=f"How {label} is it so far? (mean of the seeds)")
     left.set_xticks(range(grid.shape[1]), range(1, grid.shape[1] + 1))
-    drawing.colorbar(picture, ax=left, label="probability of positive", fraction=0.04)
+    drawing.colorbar(picture, ax=left, label=f"probability of {label}", fraction=0.04)
     for place, values in enumerate((lstm, bag)):
         right.plot(np.full(len(values), place), values, "o", color=f"C{place}", alpha=0.6)
     right.set_xticks([0, 1], ["LSTM", "bag of\nwords"])
