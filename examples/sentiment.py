@@ -108,7 +108,7 @@ def main(options: Options) -> None:
     beaten = None if options.quick else min(more) > 0  # one seed, trained for half as long, says little
     rows = [
         Row(f"{name}, LSTM {SIZE}", "accuracy", lstm, f"mean ≥ {least}", np.mean(lstm) >= least, min, seconds),
-        Row("", "LSTM's less the bag of words'", more, "> 0 at every seed" if beaten is not None else "", beaten, min),
+        Row("", "LSTM less bag of words", more, "> 0 at every seed" if beaten is not None else "", beaten, min),
         Row(f"{name}, bag of words", "accuracy", bag, worst=min, seconds=bag_seconds),
     ]
     report("sentiment", rows, draw(steps, lstm, bag, label), options)
