@@ -11,6 +11,7 @@ mean bits per word, as if the choice were among so many words alike.
 """
 
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from fastrnn.data import Vocabulary, streams
 from fastrnn.plots import figure
 
 STREAMS, WINDOW, PEAK = 16, 32, 5e-3
-PROMPTS = ("the name of the", "if the", "raises an", "a list of", "for example", "must be an", "returns the")
+PROMPTS = ("the name of the", "if the object is", "raises an", "a list of", "the type of", "must be an", "returns the")
 
 
 def learn(seed: int, ids: list[np.ndarray], vocabulary: Vocabulary, hidden: int, epochs: int) -> dict[str, Any]:
@@ -45,8 +46,9 @@ def learn(seed: int, ids: list[np.ndarray], vocabulary: Vocabulary, hidden: int,
     history = trainer.fit(x, y, epochs=epochs, batch_size=STREAMS, shuffle=False, validation=held_out, verbose=0)
     follow = {}
     for prompt in PROMPTS:
-        shares = model.predict_proba(vocabulary.encode(prompt)[None])[0, -1, 1:]  # without the unknown word
-        follow[prompt] = [(vocabulary.tokens[i + 1], float(shares[i])) for i in np.argsort(-shares)[:3]]
+        shares = model.predict_proba(vocabulary.encode(prompt)[None])[0, -1]  # (size,)
+        ranked = ((vocabulary.tokens[i], float(shares[i])) for i in np.argsort(-shares))
+        follow[prompt] = list(islice((pair for pair in ranked if pair[0].isalpha()), 3))
     return {
         "curve": np.exp(history.validation_loss),
         "test": np.exp(trainer.evaluate(test[None, :-1], test[None, 1:])),
@@ -85,16 +87,11 @@ def main(options: Options) -> None:
 def text(run: dict[str, Any]) -> str:
     """Return what the first network suggests and writes, in Markdown."""
     table = "| after | suggested |\n|---|---|\n" + "\n".join(
-        f"| {prompt} | {', '.join(f'`{_cell(word)}` {share:.0%}' for word, share in words)} |"
+        f"| {prompt} | {', '.join(f'`{word}` {share:.0%}' for word, share in words)} |"
         for prompt, words in run["follow"].items()
     )
-    head = f"The text is that of {SOURCE}. What seed 0 holds for likeliest, unknown words left out:"
+    head = f"The text is that of {SOURCE}. What seed 0 holds for likeliest, punctuation left out:"
     return f"{head}\n\n{table}\n\nAt temperature 0.8 it goes on from “if the”:\n\n```text\n{run['written']}\n```"
-
-
-def _cell(word: str) -> str:
-    """Return what a cell of a table can hold."""
-    return word.replace("|", "\\|")
 
 
 def draw(runs: list[dict[str, Any]], ngrams: np.ndarray) -> Any:
@@ -106,7 +103,7 @@ def draw(runs: list[dict[str, Any]], ngrams: np.ndarray) -> Any:
         left.plot(epochs, run["curve"], "o-", color="C0", markersize=4, label=None if i else f"LSTM, {len(runs)} seeds")
     for n, value in enumerate(ngrams[1:4, 0], 2):
         left.axhline(value, color="0.4", linestyle=["", "", ":", "-.", "--"][n], label=f"{n}-gram, Kneser-Ney")
-    left.set(xlabel="epoch", ylabel="perplexity, validation", yscale="log")
+    left.set(xlabel="epoch", ylabel="perplexity, validation", ylim=(0, None))
     left.set_title("The network passes the n-grams")
     left.legend()
     bars = [(prompt, *pair) for prompt, words in runs[0]["follow"].items() for pair in words][::-1]

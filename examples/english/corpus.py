@@ -21,7 +21,7 @@ class Parts(NamedTuple):
 
 def corpus(size: int | None = None) -> Parts:
     """Return eight tenths, one tenth and one tenth of the text, or of its first so many characters."""
-    paragraphs = (paragraph for name in sorted(topics) for paragraph in topics[name].split("\n\n"))
+    paragraphs = (paragraph for name in sorted(topics) for paragraph in topics[name].strip().split("\n\n"))
     text = "\n\n".join(dict.fromkeys(paragraphs))[:size]
     tenth = len(text) // 10
     return Parts(text[: 8 * tenth], text[8 * tenth : 9 * tenth], text[9 * tenth :])
