@@ -137,7 +137,7 @@ USE = ["generate", "--model", "abc.model"]
         (["generate"], "expected --train FILE or --model PATH, and not both"),
         ([*USE, "--train", "t.txt"], "expected --train FILE or --model PATH, and not both"),
         (["generate", "t.txt"], "expected --train FILE or --model PATH"),
-        ([*USE, "t.txt"], "t.txt: a file is for training"),
+        ([*USE, "t.txt"], "t.txt is for training"),
         *(([*USE, f"--{name}", "2"], f"--{name} is for training") for name in ("epochs", "hidden", "layers", "save")),
         ([*USE, "--resume"], "--resume is for training"),
         (["generate", "--train", ""], "--train: expected a path"),

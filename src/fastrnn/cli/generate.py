@@ -4,7 +4,7 @@ What it writes goes to standard output, all else to standard error.
 """
 
 import sys
-from typing import Any, TextIO
+from typing import Any
 
 import click
 import numpy as np
@@ -15,10 +15,10 @@ from fastrnn.cli.files import check_encoding, check_writable, json_line, named, 
 from fastrnn.language import CharacterModel, load, train
 from fastrnn.language.model import expect_known
 from fastrnn.language.training import expect_text
-from fastrnn.trainer import Checkpoint, History
+from fastrnn.trainer import Checkpoint
 from fastrnn.trainer.history import INTERRUPTED
 
-TRAINING = ("cell", "hidden", "layers", "epochs", "checkpoint", "resume", "encoding", "save")
+TRAINING = ("cell", "hidden_size", "num_layers", "epochs", "checkpoint", "resume", "encoding", "save")  # options
 
 
 @click.command()
@@ -32,8 +32,10 @@ TRAINING = ("cell", "hidden", "layers", "epochs", "checkpoint", "resume", "encod
 @click.option(
     "--cell", type=click.Choice(["lstm", "gru", "rnn"]), default="lstm", show_default=True, help="Recurrent cell."
 )
-@click.option("--hidden", type=click.IntRange(1), default=256, show_default=True, help="Units of a layer.")
-@click.option("--layers", type=click.IntRange(1), default=1, show_default=True, help="Recurrent layers.")
+@click.option(
+    "--hidden", "hidden_size", type=click.IntRange(1), default=256, show_default=True, help="Units of a layer."
+)
+@click.option("--layers", "num_layers", type=click.IntRange(1), default=1, show_default=True, help="Recurrent layers.")
 @click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Times through the text.")
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of weights, and of what is written."
@@ -46,6 +48,7 @@ TRAINING = ("cell", "hidden", "layers", "epochs", "checkpoint", "resume", "encod
 @click.pass_context
 def generate(
     context: click.Context,
+    /,
     files: tuple[str, ...],
     text: str | None,
     model: str | None,
@@ -53,16 +56,11 @@ def generate(
     length: int,
     temperature: float,
     top_k: int | None,
-    cell: str,
-    hidden: int,
-    layers: int,
-    epochs: int,
     seed: int,
     save: str | None,
-    checkpoint: str | None,
-    resume: bool,
     as_json: bool,
     encoding: str,
+    **training: Any,
 ) -> None:
     """Train a network on text, character by character, and let it go on from a prompt.
 
@@ -70,13 +68,11 @@ def generate(
     measure what has been learnt in bits per character. Ctrl-C ends the training; --save keeps what there is by then,
     and --checkpoint with --resume goes on with it.
     """
-    _check_options(context, text, model, files, encoding)
+    _check_options(context, text, model, files)
+    _check_writing(prompt, temperature)
+    check_encoding("--encoding", encoding)
     check_writable(save=save)
-    _check_checkpoint(checkpoint, resume=resume)
-    positive_float("--temperature", temperature, zero=True)  # NaN and infinity are in every range
-    if prompt == "":
-        raise click.UsageError("--prompt: expected at least one character, got none")
-    report = or_nowhere(sys.stderr)
+    _check_checkpoint(training["checkpoint"], resume=training["resume"])
 
     bits = None
     if text is None:
@@ -84,23 +80,7 @@ def generate(
     else:
         learnt = _read((text, *files), encoding)
         expect_known("--prompt", prompt or "", learnt)
-        writer, history = train(
-            learnt,
-            cell=cell,
-            hidden_size=hidden,
-            num_layers=layers,
-            epochs=epochs,
-            seed=np.random.default_rng([seed, 0]),
-            checkpoint=checkpoint,
-            resume=resume,
-            file=report,
-        )
-        bits = _tell(writer, history, learnt, report)
-        if save:
-            writer.save(save)
-            print(f"saved to {save}", file=report, flush=True)
-        if history.stopped == INTERRUPTED:
-            raise KeyboardInterrupt
+        writer, bits = _train(learnt, save, np.random.default_rng([seed, 0]), training)
 
     options: dict[str, Any] = {"temperature": temperature, "top_k": top_k}
     written = writer.generate(prompt or _start(writer), length, **options, seed=np.random.default_rng([seed, 1]))
@@ -111,9 +91,7 @@ def generate(
 # ---- before any work ----
 
 
-def _check_options(
-    context: click.Context, text: str | None, model: str | None, files: tuple[str, ...], encoding: str
-) -> None:
+def _check_options(context: click.Context, text: str | None, model: str | None, files: tuple[str, ...]) -> None:
     """See that there is one thing to write with, and that the options are of use with it."""
     if (text is None) == (model is None):
         raise click.UsageError("expected --train FILE or --model PATH, and not both")
@@ -121,13 +99,22 @@ def _check_options(
         if path == "":
             raise click.UsageError(f"--{option}: expected a path, got nothing")
     if text is not None:
-        check_encoding("--encoding", encoding)
         return
-    for name in TRAINING:
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name} is for training, and --model does without: leave one of them out")
-    if files:
-        raise click.UsageError(f"{files[0]}: a file is for training, and --model does without: leave one of them out")
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in TRAINING and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    ]
+    if given or files:
+        name = [*given, *files][0]
+        raise click.UsageError(f"{name} is for training, and --model does without: leave one of them out")
+
+
+def _check_writing(prompt: str | None, temperature: float) -> None:
+    """Find what would fail when the model is to write."""
+    positive_float("--temperature", temperature, zero=True)  # NaN and infinity are in every range
+    if prompt == "":
+        raise click.UsageError("--prompt: expected at least one character, got none")
 
 
 def _check_checkpoint(directory: str | None, *, resume: bool) -> None:
@@ -158,15 +145,24 @@ def _load(path: str, prompt: str | None) -> CharacterModel:
     return writer
 
 
-def _tell(writer: CharacterModel, history: History, text: str, report: TextIO) -> float | None:
-    """Say what the training came to; return the bits per character, None where no epoch has ended."""
-    found = history.validation_metrics.get("bits_per_character", [])
+def _train(
+    text: str, save: str | None, rng: np.random.Generator, training: dict[str, Any]
+) -> tuple[CharacterModel, float | None]:
+    """Train a model, say what it took and save it; also return its bits per character, None before the first epoch."""
+    report = or_nowhere(sys.stderr)
+    writer, history = train(text, **training, seed=rng, file=report)
+    bits = history.validation_metrics.get("bits_per_character", [])
     print(writer.model.summary(), file=report)
-    print(f"read {len(text):,} characters, {len(writer.vocabulary)} different ones", end=", ", file=report)
-    print(f"{len(found)} times in {sum(history.seconds):.1f} s", file=report)
-    if found:
-        print(f"{min(found):.3f} bits per character on the last tenth of the text, held out", file=report, flush=True)
-    return min(found, default=None)
+    times = f"{len(bits)} times in {sum(history.seconds):.1f} s"
+    print(f"read {len(text):,} characters, {len(writer.vocabulary)} different ones, {times}", file=report)
+    if bits:
+        print(f"{min(bits):.3f} bits per character on the last tenth of the text, held out", file=report, flush=True)
+    if save:
+        writer.save(save)
+        print(f"saved to {save}", file=report, flush=True)
+    if history.stopped == INTERRUPTED:
+        raise KeyboardInterrupt
+    return writer, min(bits, default=None)
 
 
 def _start(writer: CharacterModel) -> str:
