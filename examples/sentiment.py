@@ -39,8 +39,11 @@ def read(path: Path) -> tuple[list[str], np.ndarray, str]:
     """Return the sentences in lower case, whether each has the later one of the two labels, (N, 1), and that label."""
     lines = [line.partition("\t") for line in path.read_text(encoding="utf-8").splitlines() if line]
     labels = sorted({label for label, _, _ in lines})
-    if len(labels) != 2 or not all(sentence.strip() for _, _, sentence in lines):
-        raise ValueError(f"{path}: expected lines LABEL<tab>SENTENCE with two labels, got the labels {labels[:5]}")
+    if len(lines) < 2 * PARTS or len(labels) != 2 or not all(sentence.strip() for _, _, sentence in lines):
+        raise ValueError(
+            f"{path}: expected {2 * PARTS} or more lines LABEL<tab>SENTENCE with two labels, "
+            f"got {len(lines)} with the labels {labels[:5]}"
+        )
     y = np.array([[label == labels[1]] for label, _, _ in lines], np.float32)
     return [sentence.lower() for _, _, sentence in lines], y, labels[1]
 

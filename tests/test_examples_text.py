@@ -62,8 +62,20 @@ def test_the_sentences_are_half_positive_and_not_those_of_the_picture():
     assert not shown & set(sentences)
 
 
-@pytest.mark.parametrize("text", ["", "good\tfine\n", "good\tfine\nbad\t\n", "a\tx\nb\ty\nc\tz\n", "no tab\nnone\n"])
+TEN = "good\tfine\nbad\tawful\n" * 5
+
+
+def test_a_file_of_other_labels(tmp_path):
+    (tmp_path / "mine.tsv").write_text(TEN)
+    sentences, y, label = read(tmp_path / "mine.tsv")
+    assert (sentences[:2], y[:2, 0].tolist(), label) == (["fine", "awful"], [1, 0], "good")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "good\tfine\nbad\tawful\n", f"{TEN}bad\t\n", f"{TEN}so-so\tneither\n", "good\tfine\n" * 10, "no tab\n" * 10],
+)
 def test_a_file_that_is_none_of_labelled_sentences_is_refused(tmp_path, text):
     (tmp_path / "mine.tsv").write_text(text)
-    with pytest.raises(ValueError, match=r"mine\.tsv: expected lines LABEL<tab>SENTENCE with two labels"):
+    with pytest.raises(ValueError, match=r"mine\.tsv: expected 10 or more lines LABEL<tab>SENTENCE with two labels"):
         read(tmp_path / "mine.tsv")
