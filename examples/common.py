@@ -47,12 +47,15 @@ class Options:
         Processes that train side by side, each with one thread.
     out : Path
         The directory for NAME.json and NAME.png.
+    arguments : tuple of str
+        What else was given, to an example that takes anything else.
     """
 
     seeds: int = 10
     quick: bool = False
     workers: int = 1
     out: Path = RESULTS
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,16 @@ class Row:
         }
 
 
-def read_options(seeds: int = 10) -> Options:
-    """Read an example's command line; `seeds` is how many it trains unless told otherwise."""
+def read_options(seeds: int = 10, arguments: str = "") -> Options:
+    """Read an example's command line.
+
+    Parameters
+    ----------
+    seeds : int
+        How many trainings, unless told otherwise.
+    arguments : str
+        What the help calls the arguments that the example takes, any number of them; empty if it takes none.
+    """
 
     @click.command(help=sys.modules["__main__"].__doc__)
     @click.option("--seeds", "count", type=click.IntRange(1), help=f"Trainings.  [default: {seeds}, or 1 if --quick]")
@@ -116,11 +127,14 @@ def read_options(seeds: int = 10) -> Options:
     @click.option(
         "--out", type=click.Path(file_okay=False, path_type=Path), help="For results.  [default: docs/results]"
     )
-    def read(count: int | None, quick: bool, workers: int, out: Path | None) -> Options:
-        if quick and out is None:
-            raise click.UsageError("--quick: say --out DIRECTORY too; docs/results is for the whole form")
-        return Options(count or (1 if quick else seeds), quick, workers, out or RESULTS)
+    def read(count: int | None, quick: bool, workers: int, out: Path | None, given: tuple[str, ...] = ()) -> Options:
+        if (quick or given) and out is None:
+            what = "--quick" if quick else arguments
+            raise click.UsageError(f"{what}: say --out DIRECTORY too; docs/results is for the whole form")
+        return Options(count or (1 if quick else seeds), quick, workers, out or RESULTS, given)
 
+    if arguments:
+        read.params.append(click.Argument(["given"], nargs=-1, metavar=f"[{arguments}]..."))
     try:
         chosen = read(standalone_mode=False)
     except click.ClickException as error:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = sorted(path.stem for path in (ROOT / "examples").glob("*.py") if path.stem not in ("common", "results"))
+HELPERS = ("common", "results", "solving")
+SCRIPTS = sorted(path.stem for path in (ROOT / "examples").glob("*.py") if path.stem not in HELPERS)
 
 
 @pytest.fixture(autouse=True)
