@@ -4,9 +4,10 @@ A string is drawn from a small graph, letter by letter (Reber 1967); around it s
 the string and says what comes next. Most of it follows from the last few letters, but the last but one does not: it is
 the letter with which the string began, and known only to a network that has kept it.
 
-The task is that of Hochreiter & Schmidhuber 1997 (section 5.1, table 1), where an Elman network never learnt it. It is
-solved here when in each of 1,000 fresh strings, and at every step, all letters that may follow rank above all others.
-That is looked at after every 200 training strings, drawn as they are needed. Each network has 32 units.
+The task is that of Hochreiter & Schmidhuber 1997 (section 5.1, table 1), where an Elman network never learnt it. With
+32 units, Adam and clipped gradients it does, though later than gated cells: most strings are shorter than 15 letters.
+It is solved here when in each of 1,000 fresh strings, and at every step, all letters that may follow rank above all
+others. That is looked at after every 200 training strings, drawn as they are needed.
 """
 
 from collections.abc import Iterator
