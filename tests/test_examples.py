@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SHARED = ("common", "results", "sequences")
+SHARED = ("common", "results", "sequences", "solving")
 SCRIPTS = sorted(path.stem for path in (ROOT / "examples").glob("*.py") if path.stem not in SHARED)
 
 
@@ -31,6 +31,39 @@ def test_the_reduced_form_learns(name, tmp_path):
     assert [row for row in rows if row["met"]], "no row has a target that could be missed"
     assert not [row for row in rows if row["met"] is False]
     assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def read_from(monkeypatch, line, **options):
+    from common import read_options
+
+    monkeypatch.setattr("sys.argv", ["example.py", *line.split()])
+    return read_options(**options)
+
+
+def test_arguments_are_for_examples_that_take_some(monkeypatch, tmp_path, capsys):
+    found = read_from(monkeypatch, f"hello world --seeds 3 --out {tmp_path}", arguments="WORD")
+    assert (found.arguments, found.seeds, found.out) == (("hello", "world"), 3, tmp_path)
+    with pytest.raises(SystemExit):
+        read_from(monkeypatch, f"hello --out {tmp_path}")
+    assert "unexpected extra argument (hello)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("line", "named"), [("hello", "WORD"), ("--quick", "--quick")])
+def test_what_is_no_result_of_the_whole_form_needs_a_place(monkeypatch, capsys, line, named):
+    with pytest.raises(SystemExit):
+        read_from(monkeypatch, line, arguments="WORD")
+    assert f"{named}: say --out" in capsys.readouterr().err
+
+
+def test_a_training_that_ran_out_of_sequences_is_no_success():
+    from solving import Run, rows_of
+
+    runs = [Run([0.1, 0.2], 10, solved, wrong, 1000) for solved, wrong in ((True, 0), (False, 2))]
+    solved, count, wrong = (row.as_dict() for row in rows_of("a task", runs, [1, 1], limit=25, wrong=0.1))
+    assert (solved["values"], solved["met"]) == ([1, 0], False)
+    assert (count["values"], count["met"]) == ([20, 20], False)
+    assert (wrong["values"], wrong["met"]) == ([0, 0.2], False)
+    assert [row.met for row in rows_of("a task", runs[:1], [1], limit=25, mean=20)] == [True, False, None]
 
 
 def test_every_example_is_in_the_results():
