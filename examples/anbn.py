@@ -65,10 +65,10 @@ def main(options: Options) -> None:
         seconds=seconds,
         published="65 (cybertronai/schmidhuber-problems, NumPy, trained on n ≤ 10)",
     )
-    report("anbn", [row], draw(runs), options)
+    report("anbn", [row], draw(runs, limit), options)
 
 
-def draw(runs: list[tuple[int, np.ndarray]]) -> Any:
+def draw(runs: list[tuple[int, np.ndarray]], limit: int) -> Any:
     """Draw the cell states over one long string, for the first seeds, and how far each seed goes."""
     drawing = figure(figsize=(9, 5.5))
     grid = drawing.add_gridspec(2, 4)
@@ -81,8 +81,9 @@ def draw(runs: list[tuple[int, np.ndarray]]) -> Any:
     axes = drawing.add_subplot(grid[1, :])
     axes.bar(range(len(runs)), [n for n, _ in runs], color="C2")
     axes.axhline(LONGEST, color="C1", linestyle="--", label="longest in training")
-    axes.set(xlabel="seed", ylabel="right up to n", xticks=range(len(runs)), yscale="log")
-    axes.legend()
+    axes.axhline(limit, color="0.4", linestyle="--", label="longest tried")
+    axes.set(xlabel="seed", ylabel="right up to n", xticks=range(len(runs)), yscale="log", ylim=(5, 4 * limit))
+    axes.legend(loc="upper right", ncols=2)
     drawing.suptitle(f"Two cells read {SHOWN} a's and {SHOWN} b's after training on at most {LONGEST}")
     return drawing
 

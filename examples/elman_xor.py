@@ -66,9 +66,9 @@ def draw(errors: np.ndarray) -> Any:
     axes.plot(place, errors.T, color="0.8", linewidth=0.8)
     axes.plot(place, errors.mean(axis=0), marker="o", color="C0", label="mean of the seeds")
     axes.axhline(0.25, color="C1", linestyle="--", label="guessing")
-    axes.set(xlabel="bit", ylabel="mean squared error", ylim=(0, None), xticks=place)
+    axes.set(xlabel="bit", ylabel="mean squared error", ylim=(0, 0.34), xticks=place)
     axes.set_title("The third, sixth, ninth and twelfth bit follow from the two before")
-    axes.legend()
+    axes.legend(loc="upper right", ncols=2)
     return drawing
 
 

@@ -31,13 +31,13 @@ class Taught(fastrnn.Model):
     def __init__(self, jordan: fastrnn.Jordan) -> None:
         self.jordan, self.dtype = jordan, jordan.dtype
 
-    def record(self, x: Any, state: Any = None) -> tuple[np.ndarray, None, Any]:
+    def record(self, x: Any, state: Any = None) -> tuple[np.ndarray, None, Any]:  # noqa: ARG002 - always from its start
         """Return the outputs (N, T, 1) for bits and targets (N, T, 1)."""
         bits, targets = x
         output, _, tape = self.jordan.record(bits, teacher=targets)
         return output, None, self._tape(tape)
 
-    def backward(self, tape: Any, grad_output: np.ndarray, grad_state: Any = None) -> fastrnn.Gradients:
+    def backward(self, tape: Any, grad_output: np.ndarray, grad_state: Any = None) -> fastrnn.Gradients:  # noqa: ARG002
         """Return the gradients of a step's own error alone."""
         grads = self.jordan.backward(self._open(tape), grad_output)
         return fastrnn.Gradients(grads.x, None, self.named("jordan", grads.parameters))

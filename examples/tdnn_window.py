@@ -42,7 +42,7 @@ def learn(seed: int, network: str, lag: int, updates: int) -> float:
     """Train on fresh bits at every update; return how many of 500 other sequences' bits are recalled, as a share."""
     rng = np.random.default_rng(seed)
     model = build(network, rng)
-    trainer = fastrnn.Trainer(model, fastrnn.losses.BCE(ignore=np.nan), fastrnn.Adam(1e-2), seed=rng)
+    trainer = fastrnn.Trainer(model, fastrnn.losses.BCE(ignore=np.nan), fastrnn.Adam(2e-2), seed=rng)
     for _ in range(updates):
         trainer.step(*delayed_bits(16, lag, rng))
     bits, earlier = delayed_bits(500, lag, rng)
@@ -52,7 +52,7 @@ def learn(seed: int, network: str, lag: int, updates: int) -> float:
 def main(options: Options) -> None:
     """Train every network on every lag, once a seed."""
     count = options.seeds
-    groups, updates, limit = ([(3,), (7,), (9,)], 200, 0.9) if options.quick else (LAGS, 500, 0.95)
+    groups, updates, limit = ([(3,), (7,), (8,)], 250, 0.9) if options.quick else (LAGS, 500, 0.95)
     cases = [(network, lag) for network in NETWORKS for lags in groups for lag in lags]
     jobs = [(seed, *case, updates) for case in cases for seed in range(count)]
     results, seconds = each(learn, jobs, options)
