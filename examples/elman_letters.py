@@ -4,7 +4,7 @@ Random consonants b, d and g, each followed by its vowels: b by a, d by ii, g by
 asked for the next letter, as six bits. It is wrong where a consonant begins and right at the vowels, whose number it
 has to count; and even where it cannot know which consonant comes it knows that it is one: the error of the bit
 Consonant stays below that of High (Elman 1990, "Finding Structure in Time", figures 4 and 5: 1,000 consonants, 6-20-6,
-200 passes).
+200 passes; tested on 1,000 others).
 """
 
 from typing import Any

@@ -29,11 +29,15 @@ class Task(NamedTuple):
     units: int
     passes: int
     batch_size: int
-    target: float
+    seeds: int = 10
+    published: str = ""
 
 
-TASKS = [Task(2, 4500, 550, 128, 30, 64, 0.99), Task(3, 45_000, 5000, 128, 12, 128, 0.99)]
-QUICK = [Task(1, 45, 10, 64, 60, 16, 0.5)]
+TASKS = [
+    Task(2, 4500, 550, 64, 25, 64, published="0.99 after 55 passes (Keras, LSTM 128)"),
+    Task(3, 45_000, 5000, 128, 10, 128, seeds=3, published="0.99 after 100 passes (Keras, LSTM 128)"),
+]
+QUICK = [Task(2, 4500, 550, 64, 8, 64)]
 
 
 def write(texts: list[str], width: int) -> np.ndarray:
@@ -97,42 +101,40 @@ def say(a: int, b: int, answer: np.ndarray) -> str:
 
 def main(options: Options) -> None:
     """Train ten times on two digits, three times on three."""
-    tasks = QUICK if options.quick else TASKS
-    seeds = {task: min(options.seeds, 3) if task.digits == 3 else options.seeds for task in tasks}
-    jobs = [(seed, task) for task in tasks for seed in range(seeds[task])]
-    runs, seconds = each(learn, jobs, options)
-    rows, curves, samples = [], {}, []
-    for task in tasks:
-        own = [i for i, (_, of) in enumerate(jobs) if of == task]
-        curves[task] = [runs[i].curve for i in own]
-        right = [curve[-1] for curve in curves[task]]
-        samples += runs[own[0]].said
+    rows, curves, said = [], {}, []
+    limit = 0.6 if options.quick else 0.99
+    for task in QUICK if options.quick else TASKS:
+        jobs = [(seed, task) for seed in range(min(options.seeds, task.seeds))]
+        runs, seconds = each(learn, jobs, options)
+        curves[task] = [run.curve for run in runs]
+        right = [run.curve[-1] for run in runs]
+        said += runs[0].said
         rows.append(
             Row(
-                f"{task.digits} digits, LSTM {task.units}, {task.passes} passes",
-                f"fresh sums that are right, of {task.tested:,}",
+                f"{task.digits} digits, {task.trained:,} pairs, LSTM {task.units}, {task.passes} passes",
+                f"share of {task.tested:,} fresh sums that are right",
                 right,
-                target=f"mean ≥ {task.target}",
-                met=np.mean(right) >= task.target,
+                target=f"mean ≥ {limit}",
+                met=np.mean(right) >= limit,
                 worst=min,
-                seconds=[seconds[i] for i in own],
-                published={2: "0.99 after 55 passes (Keras)", 3: "0.99 after 100 passes (Keras)"}.get(task.digits, ""),
+                seconds=seconds,
+                published=task.published,
             )
         )
-    text = "Fresh sums of the first seed:\n\n```text\n" + "\n".join(samples) + "\n```"
+    text = "Fresh sums of the first seed:\n\n```text\n" + "\n".join(said) + "\n```"
     report("seq2seq_addition", rows, draw(curves), options, text)
 
 
 def draw(curves: dict[Task, list[list[float]]]) -> Any:
     """Draw the share of right sums over passes: a line a seed."""
-    drawing = figure(figsize=(4.5 * len(curves), 3.8))
+    drawing = figure(figsize=(5 * len(curves), 3.8))
     parts = drawing.subplots(1, len(curves), sharey=True, squeeze=False)[0]
     for axes, (task, of_seeds) in zip(parts, curves.items(), strict=True):
         for curve in of_seeds:
             axes.plot(range(1, len(curve) + 1), curve, linewidth=1)
         axes.axhline(0.99, color="0.6", linestyle="--", linewidth=0.8, label="0.99")
         axes.set(xlabel="pass", ylim=(0, 1.02))
-        axes.set_title(f"{task.digits} digits, {task.trained:,} pairs, {len(of_seeds)} seeds")
+        axes.set_title(f"{task.digits} digits, seeds: {len(of_seeds)}")
     parts[0].set_ylabel("fresh sums that are right")
     parts[0].legend(loc="lower right")
     return drawing
