@@ -16,7 +16,7 @@ from fastrnn.plots import figure
 
 T = 40
 UNITS = 24
-LAGS = [(0, 2, 3), (4, 6, 7), (8, 12)]
+LAGS = [(0, 3), (4, 7), (8, 12)]
 WINDOWS = {"TDNN, window 4": 4, "TDNN, window 8": 8}
 NETWORKS = [*WINDOWS, "Elman", "LSTM"]
 
