@@ -184,11 +184,8 @@ def each(learn: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], options: Op
 
 
 def _side_by_side(learn: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], workers: int, bar: Any) -> list[Outcome]:
-    with ProcessPoolExecutor(workers, get_context("spawn"), _lock_within_process) as pool:
-        # Workers inherit that they ignore Ctrl-C, which ends the example, which ends them.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker) as pool:
         futures = [pool.submit(_timed, learn, job) for job in jobs]
-        signal.signal(signal.SIGINT, before)
         try:
             for future in as_completed(futures):
                 future.result()
@@ -200,9 +197,10 @@ def _side_by_side(learn: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], wo
         return [future.result() for future in futures]
 
 
-def _lock_within_process() -> None:
-    """Keep a worker's tqdm from a lock between processes, which a worker that is terminated would leave behind."""
-    tqdm.set_lock(threading.RLock())
+def _begin_worker() -> None:
+    """Prepare a worker for being ended by the example, which Ctrl-C ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tqdm.set_lock(threading.RLock())  # one between processes would be left behind
 
 
 def _timed(learn: Callable[..., Any], job: tuple[Any, ...]) -> Outcome:
