@@ -23,7 +23,7 @@ LEVELS = (
     {"gradcheck", "info", "plots"},
     {"diagnostics"},
     {"fastrnn"},  # __init__.py: the public names
-    {"detector", "bench"},
+    {"detector", "bench", "forecasting"},
     {"cli"},
     {"__main__"},
 )
