@@ -1,17 +1,23 @@
 """What a model's forecasts would have been worth: its errors at the end of a series that it has not been trained on.
 
-Every row of the end is told from all origins before it, one step ahead, two steps, and so on (rolling origin), by a
-model that is not trained anew. Baselines: the last value (persistence), and the last value of the same place in the
+Every row of the end is told from all origins before it, one step ahead, two steps, and so on (rolling origin). The
+networks are not trained anew; the linear part may be fitted anew at every origin. Baselines: the last value (persistence), and the last value of the same place in the
 season (seasonal naive).
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from fastrnn._validation import Seed, as_generator
+from fastrnn.forecasting.fitting import refitted
 from fastrnn.forecasting.model import SeriesModel, expected_horizon
 from fastrnn.forecasting.series import Array, Series, as_a_series
+from fastrnn.forecasting.training import LEAST, Plan, checked, choose, fit, progress
 
+HELD_OUT = 0.2  # of the rows, by `train_and_test`
+REFITS = 1000  # of the linear part, in a backtest
 MODEL, PERSISTENCE, SEASONAL = "model", "persistence", "seasonal naive"
 
 
@@ -34,7 +40,9 @@ class Backtest(NamedTuple):
     spread: tuple[float, ...]
 
 
-def backtest(model: SeriesModel, series: Series, start: int, horizon: int = 1, season: int = 1) -> Backtest:
+def backtest(
+    model: SeriesModel, series: Series, start: int, horizon: int = 1, season: int = 1, *, refit: bool = True
+) -> Backtest:
     """Return the errors of a model and of the baselines on the rows of a series from ``start`` on.
 
     Parameters
@@ -48,6 +56,8 @@ def backtest(model: SeriesModel, series: Series, start: int, horizon: int = 1, s
         H, steps ahead; no more of them than there are rows held out.
     season : int
         Of the seasonal baseline, which is left out if it is 1.
+    refit : bool
+        Whether the linear part is fitted anew at every origin, to the rows before it.
     """
     series, horizon = as_a_series(series), expected_horizon(horizon)
     y, T = series.values, len(series.values)
@@ -55,7 +65,7 @@ def backtest(model: SeriesModel, series: Series, start: int, horizon: int = 1, s
         raise ValueError(f"start: expected {max(model.settings.history, season)} to {T - 1}, got {start}")
     H = min(horizon, T - start)
     transform = model.settings.transform
-    paths = model.rolling(series, start, H)
+    paths = _refitting(model, series, start, H) if refit else model.rolling(series, start, H)
     told = {MODEL: transform.restored(paths), PERSISTENCE: seasonal_naive(y, start, H, 1)}
     if season > 1:
         told[SEASONAL] = seasonal_naive(y, start, H, season)
@@ -69,6 +79,17 @@ def backtest(model: SeriesModel, series: Series, start: int, horizon: int = 1, s
     )
 
 
+def _refitting(model: SeriesModel, series: Series, start: int, horizon: int) -> Array:
+    """Return what `SeriesModel.rolling` does, from models refitted at every origin, or at a thousand of very many."""
+    T = len(series.values)
+    block = -(-(T - start) // REFITS)
+    parts = [
+        refitted(model, series.head(row)).rolling(series.head(min(T, row + block)), row, horizon)
+        for row in range(start, T, block)
+    ]
+    return np.concatenate(parts)
+
+
 def seasonal_naive(y: Array, start: int, horizon: int, season: int) -> Array:
     """Return the last known values one season back (or several), (T - start, horizon)."""
     origins = np.arange(start, len(y))[:, None]  # what is told one step ahead
@@ -80,3 +101,52 @@ def _errors(forecasts: Array, y: Array, start: int) -> Array:
     T, H = len(y), forecasts.shape[1]
     padded = np.concatenate([y[start:], np.full(H, np.nan)])
     return np.asarray(forecasts - padded[np.arange(T - start)[:, None] + np.arange(H)])
+
+
+def train_and_test(
+    series: Series | ArrayLike,
+    horizon: int,
+    plan: Plan | None = None,
+    *,
+    seed: Seed = None,
+    verbose: int = 1,
+    file: TextIO | None = None,
+) -> tuple[SeriesModel, Backtest]:
+    """Train a model without the last fifth of a series, measure it there, and train it again on all of the series.
+
+    Parameters
+    ----------
+    series : Series or array_like (T,)
+        At least 30 values.
+    horizon : int
+        Steps ahead, at most T.
+    plan, seed, verbose, file
+        As for `train`.
+
+    Returns
+    -------
+    SeriesModel
+        Trained on all values, with the settings that were chosen without the last ones; its intervals come from the
+        backtest.
+    Backtest
+
+    Raises
+    ------
+    ValueError, TypeError, KeyboardInterrupt
+        As `train` does.
+    """
+    series, horizon = as_a_series(series), expected_horizon(horizon)
+    T = len(series.values)
+    if horizon > T:
+        raise ValueError(f"horizon: expected at most {T}, as many steps as the series has, got {horizon}")
+    start = T - max(1, round(HELD_OUT * T))
+    if start < LEAST:
+        raise ValueError(f"series: too short, expected at least {round(LEAST / (1 - HELD_OUT))} values, got {T}")
+    checked(series, plan or Plan())  # a plan that suits all of it
+    part, plan = checked(series.head(start), plan or Plan())
+    rng = as_generator(seed)
+    with progress(3 * plan.members, verbose, file) as advance:
+        settings = choose(part, plan, rng, advance)
+        found = backtest(fit(part, settings, plan.members, rng, advance), series, start, horizon, plan.season or 1)
+        model = fit(series, settings, plan.members, rng, advance)
+    return model._replace(spread=found.spread), found

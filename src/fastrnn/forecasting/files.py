@@ -5,14 +5,14 @@ import math
 import os
 from typing import Any
 
+import numpy as np
+
 from fastrnn.forecasting.calendar import LAYOUTS, Calendar
 from fastrnn.forecasting.model import SeriesModel, Settings, season_features
 from fastrnn.forecasting.series import Series
 from fastrnn.forecasting.transforms import STABILIZERS, Transform
 from fastrnn.layers import Sequential
 from fastrnn.serialization import ModelFileError, load_several, save_several
-
-import numpy as np
 
 LINEAR = "linear"
 LARGEST = 1_000_000  # of the whole numbers in a file
@@ -60,7 +60,7 @@ def _model(entry: dict[str, Any], parts: dict[str, Sequential]) -> SeriesModel:
     linear = parts.pop(LINEAR)
     networks = tuple(parts[f"network{i}"] for i in range(len(parts)))
     features = 0 if settings.season is None else season_features(np.zeros(1, np.int64), settings.season).shape[1]
-    if linear.sizes != (settings.steps + features, 1) or linear.recurrent or linear.dtype != np.float64:
+    if tuple(linear.sizes) != (settings.steps + features, 1) or linear.recurrent or linear.dtype != np.float64:
         raise ValueError("the linear part has other inputs")
     if any(one.sizes[0] != 1 + features or one.sizes[-1] != 1 or not one.recurrent for one in networks):
         raise ValueError("a network has other inputs")

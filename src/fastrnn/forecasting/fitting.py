@@ -43,13 +43,15 @@ class Windows(NamedTuple):
     scale: float
 
 
-def windows_of(series: Series, settings: Settings, fitted: int) -> Windows:
-    """Return all windows of a series; mean and scale are those of its first ``fitted`` rows."""
+def windows_of(
+    series: Series, settings: Settings, fitted: int | None = None, scaling: tuple[float, float] | None = None
+) -> Windows:
+    """Return all windows of a series; mean and scale are those given, or of its first ``fitted`` rows."""
     transform, L = settings.transform, settings.steps
     z = transform.stabilized(series.values)
     w = transform.differenced(z)
-    known = w[: fitted - transform.lost]
-    mean, scale = float(known.mean()), float(known.std()) or 1.0
+    known = w if fitted is None else w[: fitted - transform.lost]
+    mean, scale = scaling or (float(known.mean()), float(known.std()) or 1.0)
     u = (w - mean) / scale
     season = settings.season or 1
     rows = np.arange(settings.history, len(z))
@@ -141,3 +143,9 @@ def trained_part(series: Series) -> Series:
     """Return the end of a long series, as much as is trained on."""
     extra = max(0, len(series.values) - LONGEST)
     return series._replace(values=series.values[extra:], start=series.start + extra)
+
+
+def refitted(model: SeriesModel, series: Series) -> SeriesModel:
+    """Return the model with its linear part fitted anew to a series that has grown; networks and scale stay."""
+    data = windows_of(trained_part(series), model.settings, scaling=(model.mean, model.scale))
+    return model._replace(linear=linear_part(*Ridge(data.x, data.y).solve(model.settings)))

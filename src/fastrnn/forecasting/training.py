@@ -23,7 +23,7 @@ PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 DECAYS = (0.0, 1.0)
 WINDOWS = (6, 13, 25, 37, 49)
 DIFFERENCES = ("auto", "none", "first", "seasonal", "both")
-MEMBERS = 3
+MEMBERS = 4
 
 
 class Plan(NamedTuple):
