@@ -194,11 +194,11 @@ def load_several(path: Path_) -> tuple[dict[str, Sequential], dict[str, str]]:
     content = _read(path)
     if not _holds_several(content.own):
         raise ModelFileError(f"{path}: a file of one model, not of several")
-    models = {}
+    models: dict[str, Any] = {}
     for prefix, chain in content.chains.items():
         own = {name[len(prefix) :]: array for name, array in content.tensors.items() if name.startswith(prefix)}
         models[prefix[:-1]] = _build(path, content.own, [chain], own)
-    return models, content.metadata  # type: ignore[return-value] - of one chain a Sequential is built
+    return models, content.metadata
 
 
 class _Content(NamedTuple):

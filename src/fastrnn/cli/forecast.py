@@ -82,7 +82,7 @@ def forecast(
 
     tested = None
     if trained is None:
-        plan = Plan(transform or "auto", difference or "auto", season, None, networks or MEMBERS)
+        plan = Plan(transform or "auto", difference or "auto", season, members=networks or MEMBERS)
         trained, tested = _train(series, horizon, plan, seed)
     found = trained.forecast(series, horizon)
     if save:

@@ -1,7 +1,7 @@
 """Forecasts of one series: a linear part and an ensemble of small GRU networks, chosen and trained on what is past.
 
-`train` returns a `SeriesModel`; `backtest` measures it on an end that it has not seen; `train_and_test` does both; `read_table` and `series_in`
-read a column of a table with its dates. ``fastrnn forecast`` is this as a command.
+`train` returns a `SeriesModel`; `backtest` measures it on an end that it has not seen; `train_and_test` does both;
+`read_table` and `series_in` read a column of a table with its dates. ``fastrnn forecast`` is this as a command.
 """
 
 from fastrnn.forecasting.backtest import Backtest, backtest, train_and_test

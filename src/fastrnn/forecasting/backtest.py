@@ -1,8 +1,8 @@
 """What a model's forecasts would have been worth: its errors at the end of a series that it has not been trained on.
 
 Every row of the end is told from all origins before it, one step ahead, two steps, and so on (rolling origin). The
-networks are not trained anew; the linear part may be fitted anew at every origin. Baselines: the last value (persistence), and the last value of the same place in the
-season (seasonal naive).
+networks are not trained anew; the linear part may be fitted anew at every origin. Baselines: the last value
+(persistence), and the last value of the same place in the season (seasonal naive).
 """
 
 from typing import NamedTuple, TextIO
@@ -32,12 +32,15 @@ class Backtest(NamedTuple):
         By the name of what forecasts, for each step ahead.
     spread : tuple of float
         Root mean squared error of the model's z, for each step ahead.
+    forecasts : ndarray (rows, H)
+        The model's: row i is told from what was known before held-out row i, and may reach beyond the end.
     """
 
     rows: int
     rmse: dict[str, Array]
     mae: dict[str, Array]
     spread: tuple[float, ...]
+    forecasts: Array
 
 
 def backtest(
@@ -76,6 +79,7 @@ def backtest(
         {name: np.sqrt(np.nanmean(error**2, axis=0)) for name, error in errors.items()},
         {name: np.nanmean(np.abs(error), axis=0) for name, error in errors.items()},
         tuple(np.sqrt(np.nanmean(z**2, axis=0)).tolist()),
+        told[MODEL],
     )
 
 

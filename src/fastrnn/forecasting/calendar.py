@@ -9,6 +9,7 @@ import re
 from calendar import monthrange
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -20,7 +21,7 @@ LAYOUTS = (
     *("%Y", "%Y-%m", "%Y-%m-%d", "%Y/%m", "%Y/%m/%d", "%d.%m.%Y", QUARTER, "%YQ%q"),
     *(f"%Y-%m-%d{between}{time}" for between in "T " for time in ("%H:%M", "%H:%M:%S", "%H:%MZ", "%H:%M:%SZ")),
 )
-EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - dates are what the file says, in whatever zone
+EPOCH = datetime(1970, 1, 1)
 DIGITS = {"Y": r"\d{4}", "m": r"\d{1,2}", "d": r"\d{1,2}", "H": r"\d{1,2}", "M": r"\d{2}", "S": r"\d{2}", "q": "[1-4]"}
 BUSINESS_DAYS = 5
 
@@ -42,7 +43,7 @@ def read_date(text: str, layout: str) -> datetime | None:
     part = {name: int(digits) for name, digits in found.groupdict().items()}
     month = 3 * part["q"] - 2 if "q" in part else part.get("m", 1)
     try:
-        return datetime(part["Y"], month, part.get("d", 1), part.get("H", 0), part.get("M", 0), part.get("S", 0))  # noqa: DTZ001
+        return datetime(part["Y"], month, part.get("d", 1), part.get("H", 0), part.get("M", 0), part.get("S", 0))
     except ValueError:
         return None
 
@@ -135,7 +136,7 @@ class Calendar(NamedTuple):
     def _business_days(cls, dates: Sequence[datetime], layout: str) -> Self | None:
         """Return business days, if the dates are days from Monday to Friday in more weeks than one."""
         at_midnight = all(date.time() == EPOCH.time() for date in dates)
-        daily = any((b - a).days == 1 for a, b in zip(dates, dates[1:], strict=False))
+        daily = any((b - a).days == 1 for a, b in pairwise(dates))
         if not at_midnight or not daily or any(date.weekday() >= BUSINESS_DAYS for date in dates):
             return None
         return cls("business days", 1, 0, 1, layout)._from(dates[0])
@@ -175,11 +176,11 @@ class Calendar(NamedTuple):
             return EPOCH + timedelta(seconds=count)
         if self.unit == "business days":
             found = np.busday_offset("1970-01-01", count, roll="forward").astype(object)
-            return datetime(found.year, found.month, found.day)  # noqa: DTZ001
+            return datetime(found.year, found.month, found.day)
         year, month = divmod(count, 12)
         if year > 9999:
             raise OverflowError("date value out of range")
-        return datetime(year, month + 1, min(self.day, monthrange(year, month + 1)[1]))  # noqa: DTZ001
+        return datetime(year, month + 1, min(self.day, monthrange(year, month + 1)[1]))
 
     def text(self, position: int) -> str:
         """Return the date of a position as the others are written."""
@@ -220,7 +221,7 @@ def _seconds_of(date: datetime) -> int:
 
 def _common_step(counts: Sequence[int]) -> int:
     """Return the largest step by which all counts can be reached from the first."""
-    return math.gcd(*(b - a for a, b in zip(counts, counts[1:], strict=False))) or 1
+    return math.gcd(*(b - a for a, b in pairwise(counts))) or 1
 
 
 def positions_of(calendar: Calendar, dates: Sequence[datetime]) -> NDArray[np.int64]:

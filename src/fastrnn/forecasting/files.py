@@ -77,9 +77,9 @@ def _settings(entry: dict[str, Any]) -> Settings:
     if transform.stabilizer not in STABILIZERS or len(transform.lags) > 2:
         raise ValueError("unknown transform")
     season = None if entry["season"] is None else _whole(entry["season"], 2)
-    numbers = (_number(entry[name], 0.0) for name in ("penalty", "decay"))
-    weight = _number(entry["weight"], 0.0)
-    return Settings(transform, _whole(entry["steps"], 1), season, *numbers, _whole(entry["epochs"], 0), weight)
+    penalty, decay, weight = (_number(entry[name], 0.0) for name in ("penalty", "decay", "weight"))
+    steps, epochs = _whole(entry["steps"], 1), _whole(entry["epochs"], 0)
+    return Settings(transform, steps, season, penalty, decay, epochs, weight)
 
 
 def _calendar(entry: dict[str, Any] | None) -> Calendar | None:

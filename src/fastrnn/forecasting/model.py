@@ -192,7 +192,9 @@ class SeriesModel(NamedTuple):
         """Return a series that can be gone on with, or raise."""
         values, need = series.values, self.settings.history
         if len(values) < need:
-            raise ValueError(f"series: expected at least {need} values, which the model looks back on, got {len(values)}")
+            raise ValueError(
+                f"series: expected at least {need} values, which the model looks back on, got {len(values)}"
+            )
         if horizon > len(values):
             raise ValueError(f"horizon: expected at most {len(values)}, as many steps as the series has, got {horizon}")
         if not usable(self.settings.transform.stabilizer, values):
@@ -249,7 +251,7 @@ def inputs(u: Array, phases: NDArray[np.int64], season: int | None) -> Array:
 
 
 def flat(x: Array) -> Array:
-    """Return what the linear part sees of windows (N, L, 1 + F): values, the latest first, and the season: (N, L + F)."""
+    """Return windows (N, L, 1 + F) as the linear part sees them: (N, L + F), latest value first, then the season."""
     return np.concatenate([x[:, ::-1, 0], x[:, -1, 1:]], axis=1)
 
 

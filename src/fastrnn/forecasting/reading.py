@@ -7,7 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Sequence
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,9 +46,9 @@ class Table(NamedTuple):
         at = self.names.index(name)
         return [row[at] for row in self.rows]
 
-    def fail(self, row: int, message: str) -> NoReturn:
-        """Raise an error that names the line of a row."""
-        raise TableError(f"line {self.lines[row]}: {message}") from None
+    def wrong(self, row: int, message: str) -> "TableError":
+        """Return an error that names the line of a row."""
+        return TableError(f"line {self.lines[row]}: {message}")
 
 
 def read_table(text: str) -> Table:
@@ -124,7 +124,7 @@ def series_in(table: Table, column: str | None = None, date: str | None = None, 
         dates, layout = read_dates(table.column(date))
         calendar = Calendar.of(dates, layout)
     except DateError as error:
-        table.fail(error.row, f"{date}: {error}")
+        raise table.wrong(error.row, f"{date}: {error}") from None
     return Series(_complete(table, numbers, positions_of(calendar, dates), calendar, missing), calendar, column)
 
 
@@ -166,11 +166,11 @@ def _number(table: Table, row: int, text: str) -> float:
         value = float(text)
         if abs(value) <= LARGEST:
             return value
-        table.fail(row, f"expected numbers up to {LARGEST:g}, got {shown(text)}")
+        raise table.wrong(row, f"expected numbers up to {LARGEST:g}, got {shown(text)}")
     if text.lower() in MISSING:
         return np.nan
     comma = " (a decimal comma? expected a point)" if NUMBER.fullmatch(text.replace(",", ".")) else ""
-    table.fail(row, f"expected a number, got {shown(text)}{comma}")
+    raise table.wrong(row, f"expected a number, got {shown(text)}{comma}")
 
 
 def _complete(table: Table, numbers: Array, positions: Array, calendar: Calendar | None, missing: str) -> Array:
@@ -188,8 +188,10 @@ def _complete(table: Table, numbers: Array, positions: Array, calendar: Calendar
         return filled(values, missing) if np.isnan(values).any() else values
     row = int(np.searchsorted(positions, gap))
     if calendar is not None and positions[row] != gap:
-        table.fail(row, f"no row for {calendar.text(gap)} before this one, and steps are one {calendar.step}; "
+        raise table.wrong(row, f"no row for {calendar.text(gap)} before this one, and steps are one {calendar.step}; "
                         "--missing interpolate or previous fills gaps")  # fmt: skip
     if missing == "refuse":
-        table.fail(row, "the value is missing; --missing interpolate or previous fills gaps")
-    table.fail(row, f"the value is missing, and there is none {'before' if not row else 'around'} it to fill it from")
+        raise table.wrong(row, "the value is missing; --missing interpolate or previous fills gaps")
+    raise table.wrong(
+        row, f"the value is missing, and there is none {'before' if not row else 'around'} it to fill it from"
+    )

@@ -140,7 +140,16 @@ class progress:  # noqa: N801 - used as a function
     def __init__(self, total: int, verbose: int, file: TextIO | None = None) -> None:
         file = sys.stderr if file is None else file
         off = not verbose or file is None or getattr(file, "closed", False)
-        self._bar = tqdm(total=total, disable=off, file=file, unit="network", desc="training", dynamic_ncols=True)
+        interval = 0.1 if not off and getattr(file, "isatty", bool)() else 10.0  # redrawn seldom in a log
+        self._bar = tqdm(
+            total=total,
+            disable=off,
+            file=file,
+            unit="network",
+            desc="training",
+            dynamic_ncols=True,
+            mininterval=interval,
+        )
 
     def __enter__(self) -> Advance:
         """Return what counts one."""
@@ -182,9 +191,7 @@ def _shapes(y: Array, plan: Plan) -> Iterator[Settings]:
 
 def _compared(series: Series, shape: Settings) -> Iterator[tuple[float, Settings]]:
     """Yield the sum of squared errors over all folds, in the series' own unit, of each penalty, and the settings."""
-    own = [
-        shape._replace(penalty=penalty, decay=decay) for penalty, decay in itertools.product(PENALTIES, DECAYS)
-    ]
+    own = [shape._replace(penalty=penalty, decay=decay) for penalty, decay in itertools.product(PENALTIES, DECAYS)]
     T = len(series.values)
     cuts = [round(share * T) for share in FOLDS]
     errors = sum(_fold_errors(series.head(end), own, start) for start, end in itertools.pairwise(cuts))
