@@ -82,7 +82,9 @@ def main(options: Options) -> None:
     """Train once a seed and series; compare with the baselines."""
     names = ["airline"] if options.quick else list(UNITS)
     seeds = range(options.seeds)
-    plain, plain_seconds = each(five_values, [(seed, name, 30 if options.quick else 100) for name in names for seed in seeds], options)
+    plain, plain_seconds = each(
+        five_values, [(seed, name, 30 if options.quick else 100) for name in names for seed in seeds], options
+    )
     found, seconds = each(ensemble, [(seed, name) for name in names for seed in seeds], options)
     jobs = [(name, found[i * options.seeds][0].settings.transform, s) for i, name in enumerate(names) for s in (0, 1)]
     regressions, _ = each(autoregression, jobs, options)

@@ -26,7 +26,7 @@ from fastrnn.forecasting import (
     series_in,
     train_and_test,
 )
-from fastrnn.forecasting.backtest import MODEL
+from fastrnn.forecasting.backtesting import MODEL
 from fastrnn.forecasting.series import FILLS
 from fastrnn.forecasting.training import DIFFERENCES, MEMBERS
 from fastrnn.forecasting.transforms import STABILIZERS

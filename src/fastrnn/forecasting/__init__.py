@@ -4,7 +4,7 @@
 `read_table` and `series_in` read a column of a table with its dates. ``fastrnn forecast`` is this as a command.
 """
 
-from fastrnn.forecasting.backtest import Backtest, backtest, train_and_test
+from fastrnn.forecasting.backtesting import Backtest, backtest, train_and_test
 from fastrnn.forecasting.calendar import Calendar
 from fastrnn.forecasting.files import load
 from fastrnn.forecasting.model import Forecast, SeriesModel, Settings

@@ -132,9 +132,13 @@ class SeriesModel(NamedTuple):
         ahead = self.paths(z[None, T - self.settings.history :], self._phases(series, T), horizon)[0]
         half = QUANTILE * _extended(self.spread, horizon)
         values, lower, upper = (transform.restored(part) for part in (ahead, ahead - half, ahead + half))
-        if not np.isfinite(upper - lower).all():
+        if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
             raise FloatingPointError(f"the forecast is no longer finite within {horizon} steps; use a shorter horizon")
-        return Forecast([series.label(T + i) for i in range(horizon)], values, lower, upper)
+        try:
+            labels = [series.label(T + i) for i in range(horizon)]
+        except OverflowError:
+            raise ValueError(f"horizon: {horizon} steps lead beyond the year 9999") from None
+        return Forecast(labels, values, lower, upper)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model to a safetensors file, whole or not at all; see `fastrnn.forecasting.load`."""

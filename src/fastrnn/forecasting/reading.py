@@ -59,7 +59,7 @@ def read_table(text: str) -> Table:
     TableError
         If it has no header, no rows, or rows of other lengths than the header.
     """
-    head = text.lstrip("\r\n").partition("\n")[0]
+    head = text.lstrip("\r\n").partition("\n")[0][: csv.field_size_limit()]
     delimiter = max(DELIMITERS, key=lambda mark: len(next(csv.reader([head], delimiter=mark), [])))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     found: list[tuple[list[str], int]] = []
