@@ -6,7 +6,7 @@ month by month from what was known by then, one step ahead and up to twelve:
 
 - by a GRU that sees five past values, relative to the last of them, and tells the next;
 - by `fastrnn.forecasting` as `fastrnn forecast` runs it: transform, differences and window chosen on the first four
-  fifths, a linear part, and four GRU networks that learn what it leaves over;
+  fifths, a linear part, and eight GRU networks that learn what it leaves over;
 - by the last value (persistence), the value a year ago (seasonal naive), and an autoregressive model (statsmodels,
   order by AIC up to 24) of the same transform, fitted anew each month as the linear part is, with and without
   monthly dummies: the better of both counts.
@@ -113,7 +113,7 @@ def main(options: Options) -> None:
                 np.mean(plain[own]) < others["persistence"],
                 seconds=plain_seconds[own],
             ),
-            Row(f"{name}: linear part and four GRU 16", "the same", one, target, met, seconds=seconds[own]),
+            Row(f"{name}: linear part and eight GRU 16", "the same", one, target, met, seconds=seconds[own]),
         ]
     report("forecast", rows, draw(curves, found[:: options.seeds]), options, text(curves, found[:: options.seeds]))
 
@@ -162,7 +162,7 @@ def _draw_series(axes: Any, name: str, told: np.ndarray) -> None:
     for i in range(0, T - begin - YEAR + 1, YEAR):
         axes.plot(range(begin + i, begin + i + YEAR), told[i], color="C3", linewidth=1, linestyle="--",
                   label="" if i else "told a year ahead")  # fmt: skip
-    ticks = np.arange(begin - YEAR, T, max(YEAR, (T - begin) // 5 // YEAR * YEAR))
+    ticks = np.arange(begin - YEAR, T, -(-(T - begin) // (5 * YEAR)) * YEAR)
     axes.set_xticks(ticks, [series.label(int(tick)) for tick in ticks])
     axes.set(ylabel=UNITS[name], title=f"{name}: the last {T - begin} months, by seed 0")
     axes.legend(fontsize="small", loc="upper left")

@@ -69,6 +69,7 @@ def test_standard_error_tells_what_it_is_worth(first):
         assert any(said in line for line in lines), result.err
     errors = {line.strip().rpartition("  ")[0].split("  ")[0]: line.split()[-2:] for line in lines if line[:2] == "  "}
     assert list(errors) == ["model", "persistence", "seasonal naive"]
+    assert "3/3" in result.err  # the progress bar
     assert float(errors["model"][0]) < float(errors["persistence"][0])
     assert lines[-2:] == [f"saved to {path / 'm'}", f"drawn to {path / 'p.png'}"]
     assert (path / "p.png").read_bytes().startswith(b"\x89PNG")

@@ -204,10 +204,10 @@ def test_a_network_learns_what_a_linear_part_can_not():
     for t in range(1, 500):
         u[t] = 1 - 1.99999 * abs(u[t - 1] - 0.5)
     model = train(u[:400], Plan("none", "none", season=1, steps=3, members=1), seed=0, verbose=0)
-    assert model.settings.weight > 0.9
+    assert model.settings.weight > 0.45  # of at most a half
     found = backtest(model, Series(u), 400)
     alone = backtest(model._replace(networks=()), Series(u), 400)
-    assert found.rmse["model"][0] < 0.35 * alone.rmse["model"][0]
+    assert found.rmse["model"][0] < 0.65 * alone.rmse["model"][0]
 
 
 @pytest.mark.parametrize("name", ["ramp", "zigzag", "steps of a season"])
@@ -297,9 +297,11 @@ def test_what_can_not_be_forecast():
     with pytest.raises(ValueError, match="start: expected 12 to 119, got 3"):
         backtest(model, Series(SEASONAL, MONTHS), 3, 1, 12)
     huge = model._replace(scale=1e6)
-    far = MONTHS._replace(anchor=12 * 9990)
-    with pytest.raises(ValueError, match="horizon: 12 steps lead beyond the year 9999"):
-        model.forecast(Series(SEASONAL[:115], far), 12)
+    for far in (MONTHS._replace(anchor=12 * 9990), Calendar("business days", 1, 2_094_800, 1, "%Y-%m-%d")):
+        own = model._replace(frame=Series(np.empty(0), far))
+        assert own.forecast(Series(SEASONAL[:115], far), 2).labels[1] < "9999-12-31"
+        with pytest.raises(ValueError, match="horizon: 115 steps lead beyond the year 9999"):
+            own.forecast(Series(SEASONAL[:115], far), 115)
     with pytest.raises(FloatingPointError, match="no longer finite"):
         huge.forecast(Series(SEASONAL, MONTHS), 100)
 

@@ -176,6 +176,8 @@ class Calendar(NamedTuple):
             return EPOCH + timedelta(seconds=count)
         if self.unit == "business days":
             found = np.busday_offset("1970-01-01", count, roll="forward").astype(object)
+            if isinstance(found, int):  # NumPy's dates go on, Python's end
+                raise OverflowError("date value out of range")
             return datetime(found.year, found.month, found.day)
         year, month = divmod(count, 12)
         if year > 9999:

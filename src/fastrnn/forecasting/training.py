@@ -23,7 +23,8 @@ PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 DECAYS = (0.0, 1.0)
 WINDOWS = (6, 13, 25, 37, 49)
 DIFFERENCES = ("auto", "none", "first", "seasonal", "both")
-MEMBERS = 4
+MEMBERS = 8
+TRUST = 0.5  # in the weight, as the same rows have told each network when to stop
 
 
 class Plan(NamedTuple):
@@ -223,7 +224,7 @@ def _with_networks(
         networks.append(network)
         epochs.append(best)
         advance()
-    weight = best_weight(mean_of(networks, x[first:]), rest[first:])
+    weight = TRUST * best_weight(mean_of(networks, x[first:]), rest[first:])
     return settings._replace(epochs=round(float(np.median(epochs))), weight=weight)
 
 
