@@ -265,7 +265,9 @@ def test_long_series_are_cut(monkeypatch):
         (np.arange(30.0), Plan(difference="both", season=1), "difference: both needs a season"),
         (np.arange(30.0), Plan(season=11), "season: expected at most 10, a third of the series, got 11"),
         (np.arange(30.0), Plan(season=0), "season: expected at least 1, got 0"),
-        (np.arange(30.0), Plan(steps=16), "steps: a window of 16 is too long for 30 values"),
+        (np.arange(30.0), Plan(steps=16), "series: too short, 30 values, for such a window, season and"),
+        (np.arange(30.0), Plan(steps=0), "steps: expected at least 1, got 0"),
+        (np.arange(24.0), Plan(difference="both", season=8), "series: too short, 24 values, for such a window"),
         (np.arange(30.0), Plan(members=0), "members: expected at least 1, got 0"),
     ],
 )

@@ -14,7 +14,7 @@ from fastrnn._validation import Seed, as_generator
 from fastrnn.forecasting.fitting import refitted
 from fastrnn.forecasting.model import SeriesModel, expected_horizon
 from fastrnn.forecasting.series import Array, Series, as_a_series
-from fastrnn.forecasting.training import LEAST, Plan, checked, choose, fit, progress
+from fastrnn.forecasting.training import LEAST, Plan, Progress, checked, choose, fit
 
 HELD_OUT = 0.2  # of the rows, by `train_and_test`
 REFITS = 1000  # of the linear part, in a backtest
@@ -149,7 +149,7 @@ def train_and_test(
     checked(series, plan or Plan())  # a plan that suits all of it
     part, plan = checked(series.head(start), plan or Plan())
     rng = as_generator(seed)
-    with progress(3 * plan.members, verbose, file) as advance:
+    with Progress(3 * plan.members, verbose, file) as advance:
         settings = choose(part, plan, rng, advance)
         found = backtest(fit(part, settings, plan.members, rng, advance), series, start, horizon, plan.season or 1)
         model = fit(series, settings, plan.members, rng, advance)

@@ -1,4 +1,4 @@
-"""Train a model of a series: choose the settings on its end, then fit the parts on all of it."""
+"""Train a model of a series: choose the settings by rolling forecasts, then fit the parts on all of it."""
 
 import itertools
 import sys
@@ -77,8 +77,10 @@ def checked(series: Series | ArrayLike, plan: Plan) -> tuple[Series, Plan]:
     if season == 1 and plan.difference in ("seasonal", "both"):
         raise ValueError(f"difference: {plan.difference} needs a season, and none is given or found")
     plan = plan._replace(season=season)
-    if plan.steps is not None and not list(_shapes(y, plan)):
-        raise ValueError(f"steps: a window of {positive_int('steps', plan.steps)} is too long for {len(y)} values")
+    if plan.steps is not None:
+        positive_int("steps", plan.steps)
+    if not any(True for _ in _shapes(y, plan)):
+        raise ValueError(f"series: too short, {len(y)} values, for such a window, season and differences")
     return series, plan
 
 
@@ -90,7 +92,7 @@ def train(
     verbose: int = 1,
     file: TextIO | None = None,
 ) -> SeriesModel:
-    """Choose settings on the end of a series, and fit a model with them to all of it.
+    """Choose settings by rolling forecasts of a series, and fit a model with them to all of it.
 
     Parameters
     ----------
@@ -127,7 +129,7 @@ def train(
     """
     series, plan = checked(series, plan or Plan())
     rng = as_generator(seed)
-    with progress(2 * plan.members, verbose, file) as advance:
+    with Progress(2 * plan.members, verbose, file) as advance:
         settings = choose(series, plan, rng, advance)
         return fit(series, settings, plan.members, rng, advance)
 
@@ -135,7 +137,7 @@ def train(
 Advance = Callable[[], Any]
 
 
-class progress:  # noqa: N801 - used as a function
+class Progress:
     """A bar that counts networks."""
 
     def __init__(self, total: int, verbose: int, file: TextIO | None = None) -> None:
@@ -178,12 +180,14 @@ def choose(series: Series, plan: Plan, rng: np.random.Generator, advance: Advanc
 def _shapes(y: Array, plan: Plan) -> Iterator[Settings]:
     """Yield what is open but for the penalties, as far as there are values enough."""
     s = plan.season or 1
-    known = {"none": (), "first": (1,), "seasonal": (s,), "both": (1, s)}
-    lags = [one for name, one in known.items() if plan.difference in ("auto", name) and (s > 1 or s not in one[1:])]
+    known: dict[str, tuple[int, ...]] = {"none": (), "first": (1,)}
+    if s > 1:
+        known |= {"seasonal": (s,), "both": (1, s)}
+    lags = [one for name, one in known.items() if plan.difference in ("auto", name)]
     stabilizers = [name for name in STABILIZERS if plan.transform in ("auto", name) and usable(name, y)]
     windows = WINDOWS if plan.steps is None else (plan.steps,)
     least = round(FOLDS[0] * len(y))
-    for name, one, steps in itertools.product(stabilizers, dict.fromkeys(lags), windows):
+    for name, one, steps in itertools.product(stabilizers, lags, windows):
         transform = Transform(name, one)
         if least - transform.lost - steps >= max(6, steps):
             for season in (None, s) if s > 1 else (None,):
