@@ -23,7 +23,7 @@ LEVELS = (
     {"gradcheck", "info", "plots"},
     {"diagnostics"},
     {"fastrnn"},  # __init__.py: the public names
-    {"detector", "language", "bench"},
+    {"detector", "language", "forecasting", "bench"},
     {"cli"},
     {"__main__"},
 )
@@ -31,6 +31,7 @@ LEVELS = (
 EXCEPTIONS = {
     ("layers.base", "layers.stream"),  # Layer.stream: the default stream of a layer is built on layers
     ("layers.model", "serialization"),  # Model.save: files are built on layers
+    ("forecasting.model", "forecasting.files"),  # SeriesModel.save, likewise
     ("trainer.history", "plots"),  # History.plot: results can be looked at
     ("trainer.rates", "plots"),  # RangeTest.plot, likewise
     ("serialization", "fastrnn"),  # __version__

@@ -47,6 +47,8 @@ from fastrnn.layers import (
 from fastrnn.layers.model import LINKS
 
 FORMAT = 1
+PARTS = "parts"  # the entry of a file that holds several models
+INSTEAD = "save its state_dict() instead"
 TEMPORARY = ".fastrnn-{}.part"  # the name of a file that is being written
 LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
@@ -89,26 +91,46 @@ def save(model: Model, path: Path_, metadata: Mapping[str, str] | None = None) -
     OSError
         If the file can't be written; what was there before is still there.
     """
+    chains = _chains_of(model)
+    if not chains:
+        raise ValueError(f"model: expected layers of fastrnn's own, got {type(model).__name__}; {INSTEAD}")
+    for chain in chains.values():
+        _expect_own_layers(chain)
+    _write(path, model.parameters(), {"model": model.config(), "link": model.link}, metadata)
+
+
+def save_several(models: Mapping[str, Sequential], path: Path_, metadata: Mapping[str, str] | None = None) -> None:
+    """Write several chains of layers to one file, each under its name; otherwise as `save`."""
+    for name, model in models.items():
+        if not name or "." in name:
+            raise ValueError(f"models: expected names without a point, got {shown(name)}")
+        _expect_own_layers(model)
+    arrays = {f"{name}.{key}": array for name, model in models.items() for key, array in model.parameters().items()}
+    _write(path, arrays, {"model": {PARTS: {name: model.config() for name, model in models.items()}}}, metadata)
+
+
+def _expect_own_layers(chain: Sequential) -> None:
+    """Raise unless a file can name all of the layers."""
+    unknown = [type(layer).__name__ for layer in chain if LAYERS.get(type(layer).__name__) is not type(layer)]
+    if unknown:
+        raise ValueError(f"model: expected layers of fastrnn's own, got {', '.join(unknown)}; {INSTEAD}")
+
+
+def _write(
+    path: Path_, arrays: Mapping[str, NDArray[Any]], entries: dict[str, Any], metadata: Mapping[str, str] | None
+) -> None:
+    """Write arrays, and the entries that say what they are."""
     from fastrnn import __version__  # noqa: PLC0415 - defined by the package that imports this module
 
-    chains = _chains_of(model)
-    layers = [layer for chain in chains.values() for layer in chain]
-    unknown = [type(layer).__name__ for layer in layers if LAYERS.get(type(layer).__name__) is not type(layer)]
-    if unknown or not chains:
-        raise ValueError(
-            f"model: expected layers of fastrnn's own, got {', '.join(unknown) or type(model).__name__}; "
-            "save its state_dict() instead"
-        )
     if "fastrnn" in (metadata or {}):
         raise ValueError("metadata: the entry 'fastrnn' is the architecture's; choose another name")
     if not all(isinstance(text, str) for item in (metadata or {}).items() for text in item):
         raise TypeError("metadata: expected a dict of str to str")
-    for name, array in model.parameters().items():
+    for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise ValueError(f"{name}: the parameters are not finite; such a model can't be used")
-    own = {"format": FORMAT, "version": __version__, "model": model.config(), "link": model.link}
-    header = {**(metadata or {}), "fastrnn": json.dumps(own)}
-    write_whole(path, to_bytes(model.state_dict(), metadata=header))
+    header = {**(metadata or {}), "fastrnn": json.dumps({"format": FORMAT, "version": __version__, **entries})}
+    write_whole(path, to_bytes({name: array.copy() for name, array in arrays.items()}, metadata=header))
 
 
 def _chains_of(model: Model) -> dict[str, Sequential]:
@@ -161,6 +183,39 @@ def load(path: Path_) -> Any:
 
 def load_with_metadata(path: Path_) -> Loaded:
     """Read a model and the entries that its writer added to the metadata; raises as `load` does."""
+    content = _read(path)
+    if _holds_several(content.own):
+        raise ModelFileError(f"{path}: a file of several models, not of one")
+    return Loaded(_build(path, content.own, list(content.chains.values()), content.tensors), content.metadata)
+
+
+def load_several(path: Path_) -> tuple[dict[str, Sequential], dict[str, str]]:
+    """Read what `save_several` wrote: the models by name, and the writer's metadata; raises as `load` does."""
+    content = _read(path)
+    if not _holds_several(content.own):
+        raise ModelFileError(f"{path}: a file of one model, not of several")
+    models: dict[str, Any] = {}
+    for prefix, chain in content.chains.items():
+        own = {name[len(prefix) :]: array for name, array in content.tensors.items() if name.startswith(prefix)}
+        models[prefix[:-1]] = _build(path, content.own, [chain], own)
+    return models, content.metadata
+
+
+class _Content(NamedTuple):
+    """What a file holds, seen to fit together."""
+
+    own: dict[str, Any]
+    chains: "dict[str, Chain]"
+    tensors: dict[str, NDArray[Any]]
+    metadata: dict[str, str]
+
+
+def _holds_several(own: dict[str, Any]) -> bool:
+    return isinstance(own.get("model"), dict) and PARTS in own["model"]
+
+
+def _read(path: Path_) -> _Content:
+    """Return what a file holds; raises as `load` does."""
     if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
         raise OSError(f"{os.fspath(path)}: not a regular file")
     with open(path, "rb"):  # says FileNotFoundError, IsADirectoryError, PermissionError as Python does
@@ -176,7 +231,7 @@ def load_with_metadata(path: Path_) -> Loaded:
         raise ModelFileError(f"{path}: expected float32 or float64 parameters ({error})") from None
     except SafetensorError as error:
         raise ModelFileError(f"{path}: not a model file, or a damaged one ({error})") from None
-    return Loaded(_build(path, own, chains, tensors), metadata)
+    return _Content(own, chains, tensors, metadata)
 
 
 def _header(path: Path_, text: str | None) -> dict[str, Any]:
@@ -199,8 +254,10 @@ def _header(path: Path_, text: str | None) -> dict[str, Any]:
 Chain = list[tuple[type[Layer], dict[str, Any]]]  # each layer's class and arguments
 
 
-def _chains_in(path: Path_, own: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> list[Chain]:
-    """Return the chains that the architecture names, having seen that the file holds just their parameters.
+def _chains_in(path: Path_, own: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> dict[str, Chain]:
+    """Return the chains that the architecture names, by what stands before their parameters' names.
+
+    The file is seen to hold just these parameters.
 
     Sizes are compared before anything is built, so that no file can ask for more memory than it has itself.
     """
@@ -208,8 +265,12 @@ def _chains_in(path: Path_, own: dict[str, Any], shapes: dict[str, tuple[int, ..
     parts: dict[str, Any] = {"": model}
     if isinstance(model, dict) and "encoder" in model:
         parts = {"encoder.": model["encoder"], "decoder.": model.get("decoder")}
-    chains = [_chain_in(path, prefix, part, shapes) for prefix, part in parts.items()]
-    seen = sum(len(list(kind.parameter_shapes(config))) for chain in chains for kind, config in chain)
+    if _holds_several(own):
+        if not isinstance(own["model"][PARTS], dict):
+            raise ModelFileError(f"{path}: the architecture names no models")
+        parts = {f"{name}.": part for name, part in own["model"][PARTS].items()}
+    chains = {prefix: _chain_in(path, prefix, part, shapes) for prefix, part in parts.items()}
+    seen = sum(len(list(kind.parameter_shapes(config))) for chain in chains.values() for kind, config in chain)
     if seen != len(shapes):
         raise ModelFileError(f"{path}: {len(shapes)} arrays in the file, but the architecture has {seen}")
     return chains

@@ -1,0 +1,422 @@
+"""Models of a series: what they are by hand, what they look at, what they learn, and their files."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import fastrnn
+from fastrnn import ModelFileError
+from fastrnn.forecasting import (
+    Calendar,
+    Plan,
+    Series,
+    SeriesModel,
+    Settings,
+    Transform,
+    backtest,
+    load,
+    train,
+    train_and_test,
+)
+from fastrnn.forecasting.backtesting import seasonal_naive
+from fastrnn.forecasting.fitting import Ridge, fit_network, linear_part, refitted, windows_of
+from fastrnn.forecasting.model import inputs, season_features
+from fastrnn.forecasting.training import best_weight, checked
+from fastrnn.serialization import load_several, save_several
+
+MONTHS = Calendar("months", 1, 12 * 2000, 1, "%Y-%m")
+T = 120
+SEASONAL = np.exp(4 + 0.01 * np.arange(T) + 0.2 * np.sin(np.arange(T) * np.pi / 6))
+GROWTH = Transform("log", (1,))
+NOISE = np.random.default_rng(0).normal(size=T)
+
+
+def small(transform=GROWTH, season=12, networks=2):
+    """Return a model with random parameters that are small enough to be stable."""
+    rng = np.random.default_rng(1)
+    features = 11 if season else 0
+    linear = linear_part(rng.normal(size=4 + features) * 0.1, 0.05)
+    parts = [
+        fastrnn.Sequential(fastrnn.GRU(1 + features, 3, seed=rng), fastrnn.Last(), fastrnn.Linear(3, 1, seed=rng))
+        for _ in range(networks)
+    ]
+    own = Settings(transform, 4, season, 1.0, 0.0, 5, 0.5)
+    return SeriesModel(own, 0.01, 0.1, linear, tuple(parts), (0.1, 0.2), Series(np.empty(0), MONTHS, "passengers"))
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A model of a series with trend and season, and its backtest."""
+    return train_and_test(Series(SEASONAL + NOISE, MONTHS), 12, Plan(members=2), seed=0, verbose=0)
+
+
+# ---- by hand ----
+
+
+def test_the_next_value_by_hand():
+    """û = b + Σ φ_l u_{t-l} + Σ ψ_k s_k + a mean GRU, z = w + what differences carry, y = e^z."""
+    model = small()
+    y = SEASONAL[:50]
+    w = np.diff(np.log(y))
+    u = ((w - model.mean) / model.scale)[-4:]
+    phases = np.arange(50 - 3, 51) % 12  # of what follows each step of the window
+    s = season_features(phases, 12)
+    beta, b = model.linear.parameters()["0.weight"][0], model.linear.parameters()["0.bias"][0]
+    x = np.concatenate([u[:, None], s], axis=1).astype(np.float32)
+    recurrent = np.mean([network.predict(x[None])[0, 0] for network in model.networks])
+    told = b + beta[:4] @ u[::-1] + beta[4:] @ s[-1] + 0.5 * recurrent
+    expected = y[-1] * np.exp(told * model.scale + model.mean)
+    forecast = model.forecast(Series(y, MONTHS), 1)
+    assert forecast.labels == ["2004-03"]
+    np.testing.assert_allclose(forecast.values, [expected], rtol=1e-6)
+    half = 1.6449 * 0.1
+    np.testing.assert_allclose(forecast.lower, [expected * np.exp(-half)], rtol=1e-6)
+    np.testing.assert_allclose(forecast.upper, [expected * np.exp(half)], rtol=1e-6)
+
+
+def test_sines_and_cosines_of_a_season_span_it():
+    for season in (2, 3, 4, 5, 7, 12):
+        features = season_features(np.arange(season), season)
+        assert features.shape == (season, season - 1)
+        assert np.linalg.matrix_rank(np.column_stack([np.ones(season), features])) == season
+    assert season_features(np.arange(365), 365).shape == (365, 12)
+
+
+def test_without_differences_networks_see_no_level():
+    model = small(Transform("none", ()), season=None, networks=2)
+    flat_linear = model._replace(linear=linear_part(np.array([1.0, 0, 0, 0]), 0.0))  # persistence
+    low, high = (flat_linear.forecast(Series(np.arange(9.0) + level, MONTHS), 1).values - level for level in (0, 1000))
+    np.testing.assert_allclose(low, high, rtol=1e-4)
+
+
+def test_values_further_ahead_are_told_from_those_told_before():
+    model, series = small(), Series(SEASONAL[:60], MONTHS)
+    ahead = model.forecast(series, 3).values
+    for step in range(1, 3):
+        longer = Series(np.concatenate([series.values, ahead[:step]]), MONTHS)
+        np.testing.assert_allclose(model.forecast(longer, 1).values[0], ahead[step], rtol=1e-6)
+
+
+def test_ridge_is_least_squares_where_the_penalty_is_tiny():
+    rng = np.random.default_rng(0)
+    u = np.zeros(300)
+    for t in range(2, 300):
+        u[t] = 0.5 * u[t - 1] - 0.3 * u[t - 2] + rng.normal()
+    own = Settings(Transform("none", ()), 2, None, 1e-9, 0.0)
+    data = windows_of(Series(u), own)
+    beta, b = Ridge(data.x, data.y).solve(own)
+    X = np.column_stack([data.x[:, ::-1, 0], np.ones(len(data.y))])
+    np.testing.assert_allclose([*beta, b], np.linalg.lstsq(X, data.y, rcond=None)[0], atol=1e-6)
+    assert np.abs(Ridge(data.x, data.y).solve(own._replace(penalty=1e9))[0]).max() < 1e-6
+
+
+def test_a_linear_part_that_would_explode_is_held():
+    """1.05^t is told by φ = 1.05; a thousand steps of it would be 1e21."""
+    own = Settings(Transform("none", ()), 1, None, 1e-9, 0.0)
+    data = windows_of(Series(1.05 ** np.arange(100)), own)
+    assert abs(Ridge(data.x, data.y).solve(own)[0][0]) == pytest.approx(1.0)
+
+
+def test_the_weight_of_the_networks():
+    told, rest = np.array([1.0, -1.0, 2.0]), np.array([0.5, -0.5, 1.0])
+    assert best_weight(told, rest) == 0.5
+    assert best_weight(told, -rest) == 0.0
+    assert best_weight(told, 9 * rest) == 1.0
+    assert best_weight(np.zeros(3), rest) == 0.0
+
+
+# ---- what a forecast looks at ----
+
+
+def test_rolling_forecasts_do_not_look_ahead():
+    model, start = small(), 70
+    series = Series(SEASONAL, MONTHS)
+    paths = model.rolling(series, start, 5)
+    assert paths.shape == (T - start, 5)
+    for row in (70, 71, 100, T - 1):
+        alone = np.log(model.forecast(series.head(row), 5).values)
+        np.testing.assert_allclose(paths[row - start], alone, rtol=1e-6)
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_a_backtest_does_not_look_ahead(refit):
+    model, start = small(), 90
+    changed = SEASONAL.copy()
+    changed[100:] *= 3
+    one, other = (backtest(model, Series(y, MONTHS), start, 4, 12, refit=refit) for y in (SEASONAL, changed))
+    np.testing.assert_array_equal(one.forecasts[:11], other.forecasts[:11])
+    assert not np.allclose(one.forecasts[11:], other.forecasts[11:])
+
+
+def test_the_errors_of_a_backtest_by_hand():
+    model, y, start = small(), SEASONAL + NOISE, 100
+    series = Series(y, MONTHS)
+    found = backtest(model, series, start, 3, 12, refit=False)
+    for h in range(3):
+        told = np.array([model.forecast(series.head(row), 3).values[h] for row in range(start, T - h)])
+        errors = told - y[start + h :]
+        assert found.rmse["model"][h] == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-5)
+        assert found.mae["model"][h] == pytest.approx(np.mean(np.abs(errors)), rel=1e-5)
+        naive = y[start - 1 : T - 1 - h] - y[start + h :]
+        assert found.rmse["persistence"][h] == pytest.approx(np.sqrt(np.mean(naive**2)))
+    seasonal = y[start - 12 : T - 12] - y[start:]
+    assert found.mae["seasonal naive"][0] == pytest.approx(np.mean(np.abs(seasonal)))
+    assert found.rows == 20
+
+
+def test_the_seasonal_forecast_repeats_the_last_season():
+    told = seasonal_naive(np.arange(10.0), 8, 5, 3)
+    assert told.tolist() == [[5, 6, 7, 5, 6], [6, 7, 8, 6, 7]]
+    assert seasonal_naive(np.arange(10.0), 9, 2, 1).tolist() == [[8, 8]]
+
+
+def test_refitting_changes_the_linear_part_alone(trained):
+    model = trained[0]
+    again = refitted(model, Series(SEASONAL + NOISE, MONTHS))
+    np.testing.assert_allclose(again.linear.parameters()["0.weight"], model.linear.parameters()["0.weight"], rtol=1e-9)
+    other = refitted(model, Series(SEASONAL[::-1] + NOISE, MONTHS))
+    assert not np.allclose(other.linear.parameters()["0.weight"], model.linear.parameters()["0.weight"])
+    assert other.networks is model.networks
+
+
+# ---- what it learns ----
+
+
+def test_a_series_with_trend_and_season_is_learnt(trained):
+    model, found = trained
+    one = {name: errors[0] for name, errors in found.rmse.items()}
+    assert one["model"] < 1.6  # the noise has deviation 1
+    assert one["model"] < 0.5 * min(one["persistence"], one["seasonal naive"])
+    forecast = model.forecast(Series(SEASONAL + NOISE, MONTHS), 24)
+    truth = np.exp(4 + 0.01 * np.arange(T, T + 24) + 0.2 * np.sin(np.arange(T, T + 24) * np.pi / 6))
+    assert np.abs(forecast.values / truth - 1).max() < 0.05
+    assert (forecast.lower < truth).mean() > 0.8
+    assert (forecast.upper > truth).mean() > 0.8
+    assert forecast.labels[::12] == ["2010-01", "2011-01"]
+
+
+def test_a_network_learns_what_a_linear_part_can_not():
+    """u_{t+1} follows from |u_t - 0.5|, a tent map, of which all linear correlations vanish."""
+    u = np.empty(500)
+    u[0] = 0.3123
+    for t in range(1, 500):
+        u[t] = 1 - 1.99999 * abs(u[t - 1] - 0.5)
+    model = train(u[:400], Plan("none", "none", season=1, steps=3, members=1), seed=0, verbose=0)
+    assert model.settings.weight > 0.45  # of at most a half
+    found = backtest(model, Series(u), 400)
+    alone = backtest(model._replace(networks=()), Series(u), 400)
+    assert found.rmse["model"][0] < 0.65 * alone.rmse["model"][0]
+
+
+@pytest.mark.parametrize("name", ["ramp", "zigzag", "steps of a season"])
+def test_a_series_without_noise_goes_on(name):
+    whole = {"ramp": 3.0 * np.arange(70), "zigzag": np.arange(70) % 2 * 1.0, "steps of a season": np.arange(70) % 4.0}
+    model = train(whole[name][:60], Plan(members=1), seed=0, verbose=0)
+    spread = np.ptp(whole[name])
+    assert np.abs(model.forecast(whole[name][:60], 10).values - whole[name][60:]).max() < 0.03 * spread
+
+
+def test_the_same_seed_gives_the_same_model():
+    y = Series(SEASONAL[:48] + NOISE[:48], MONTHS)
+    one, same, other = (train(y, Plan(members=1), seed=seed, verbose=0) for seed in (3, 3, 4))
+    assert one.networks
+    forecasts = [model.forecast(y, 5).values for model in (one, same, other)]
+    np.testing.assert_array_equal(forecasts[0], forecasts[1])
+    assert not np.array_equal(forecasts[0], forecasts[2])
+
+
+def test_an_interrupt_leaves_no_half_network(monkeypatch):
+    def interrupted(*_, **__):
+        return fastrnn.History(stopped="interrupted")
+
+    monkeypatch.setattr(fastrnn.Trainer, "fit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit_network(np.ones((4, 3, 1)), np.ones(4), np.random.default_rng(0))
+
+
+def test_long_series_are_cut(monkeypatch):
+    from fastrnn.forecasting import fitting
+
+    monkeypatch.setattr(fitting, "LONGEST", 48)
+    y = Series(SEASONAL, MONTHS)
+    cut = fitting.trained_part(y)
+    np.testing.assert_array_equal(cut.values, SEASONAL[-48:])
+    assert cut.label(0) == y.label(T - 48)
+    assert cut.phase(12) == (y.phase(12) + T - 48) % 12
+
+
+# ---- what is refused ----
+
+
+@pytest.mark.parametrize(
+    ("series", "plan", "said"),
+    [
+        (np.arange(23.0), Plan(), "series: too short, expected at least 24 values to train on, got 23"),
+        (np.full(50, 7.0), Plan(), "series: constant, all 50 values are 7"),
+        ([1.0, np.nan] * 20, Plan(), "series: expected finite numbers, got nan at row 1"),
+        ([1.0, 1e200] * 20, Plan(), "expected numbers up to 1e+100"),
+        (np.ones((30, 2)), Plan(), "series: expected shape (T,), got (30, 2)"),
+        (np.arange(30.0), Plan("log"), "transform: log needs values > 0, and the smallest is 0"),
+        (np.arange(30.0) - 1, Plan("sqrt"), "transform: sqrt needs values >= 0, and the smallest is -1"),
+        (np.arange(30.0), Plan("cube"), "transform: expected one of 'auto', 'none', 'log', 'sqrt', got 'cube'"),
+        (np.arange(30.0), Plan(difference="third"), "difference: expected one of"),
+        (np.arange(30.0), Plan(difference="both", season=1), "difference: both needs a season"),
+        (np.arange(30.0), Plan(season=11), "season: expected at most 10, a third of the series, got 11"),
+        (np.arange(30.0), Plan(season=0), "season: expected at least 1, got 0"),
+        (np.arange(30.0), Plan(steps=16), "series: too short, 30 values, for such a window, season and"),
+        (np.arange(30.0), Plan(steps=0), "steps: expected at least 1, got 0"),
+        (np.arange(24.0), Plan(difference="both", season=8), "series: too short, 24 values, for such a window"),
+        (np.arange(30.0), Plan(members=0), "members: expected at least 1, got 0"),
+    ],
+)
+def test_what_can_not_be_trained_on(series, plan, said):
+    with pytest.raises(ValueError, match=r".*") as caught:
+        checked(series, plan)
+    assert said in str(caught.value)
+
+
+def test_what_can_not_be_forecast():
+    model = small()
+    for series, horizon, said in [
+        (SEASONAL[:4], 1, "series: expected at least 5 values"),
+        (SEASONAL, T + 1, f"horizon: expected at most {T}"),
+        (SEASONAL, 0, "horizon: expected at least 1, got 0"),
+        (SEASONAL - 99, 1, "series: expected numbers > 0 as in training"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            model.forecast(Series(series, MONTHS), horizon)
+    with pytest.raises(ValueError, match="expected steps of one month as in training, got no dates"):
+        model.forecast(SEASONAL, 1)
+    days = Calendar("seconds", 86400, 0, 1, "%Y-%m-%d")
+    with pytest.raises(ValueError, match="expected steps of one month as in training, got steps of one day"):
+        model.forecast(Series(SEASONAL, days), 1)
+    with pytest.raises(ValueError, match="horizon: expected at most 60"):
+        train_and_test(SEASONAL[:60], 61, verbose=0)
+    with pytest.raises(ValueError, match="series: too short, expected at least 30 values, got 29"):
+        train_and_test(SEASONAL[:29], 1, verbose=0)
+    with pytest.raises(ValueError, match="start: expected 12 to 119, got 3"):
+        backtest(model, Series(SEASONAL, MONTHS), 3, 1, 12)
+    huge = model._replace(scale=1e6)
+    for far in (MONTHS._replace(anchor=12 * 9990), Calendar("business days", 1, 2_094_800, 1, "%Y-%m-%d")):
+        own = model._replace(frame=Series(np.empty(0), far))
+        assert own.forecast(Series(SEASONAL[:115], far), 2).labels[1] < "9999-12-31"
+        with pytest.raises(ValueError, match="horizon: 115 steps lead beyond the year 9999"):
+            own.forecast(Series(SEASONAL[:115], far), 115)
+    with pytest.raises(FloatingPointError, match="no longer finite"):
+        huge.forecast(Series(SEASONAL, MONTHS), 100)
+
+
+# ---- files ----
+
+
+def test_a_model_comes_back_from_its_file(trained, tmp_path):
+    model, path = trained[0], tmp_path / "m.safetensors"
+    series = Series(SEASONAL + NOISE, MONTHS)
+    for one in (model, small(), model._replace(networks=()), small(season=None)):
+        one.save(path)
+        again = load(path)
+        assert again._replace(linear=None, networks=(), frame=None) == one._replace(
+            linear=None, networks=(), frame=None
+        )
+        assert again.frame.calendar == one.frame.calendar
+        for ours, theirs in zip(one.forecast(series, 9)[1:], again.forecast(series, 9)[1:], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["m.safetensors"]
+
+
+def test_a_model_is_used_on_the_end_of_its_series(tmp_path):
+    """The season is that of the dates, whichever of them a file begins with."""
+    model = small()
+    whole = Series(SEASONAL, MONTHS)
+    part = Series(SEASONAL[31:], MONTHS, start=31)
+    moved = Series(SEASONAL[31:], MONTHS._replace(anchor=MONTHS.anchor + 31))
+    expected = model.forecast(whole, 3)
+    for other in (part, moved):
+        assert model.forecast(other, 3).labels == expected.labels
+        np.testing.assert_allclose(model.forecast(other, 3).values, expected.values)
+    model.save(tmp_path / "m")
+    np.testing.assert_array_equal(load(tmp_path / "m").forecast(moved, 3).values, model.forecast(moved, 3).values)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        *((("mean",), value) for value in (None, "1", [], float("inf"), True)),
+        *((("scale",), value) for value in (0.0, -1.0)),
+        *((("spread",), value) for value in (None, [-1.0], ["x"])),
+        *((("start",), value) for value in (1.5, 10**30)),
+        *((("name",), value) for value in (3, None)),
+        *((("calendar",), value) for value in ([], "months", {})),
+        *((("calendar", "every"), value) for value in (0, 10**20)),
+        *((("calendar", "layout"), value) for value in ("%x", None)),
+        *((("calendar", "day"), value) for value in (0, 32)),
+        *((("settings", "steps"), value) for value in (0, 3, 10**12)),
+        *((("settings", "season"), value) for value in (1, 7, None)),
+        *((("settings", "weight"), value) for value in (-1, "1")),
+        *((("settings", "transform"), value) for value in (None, {"stabilizer": "cube", "lags": []})),
+        (("settings", "transform", "lags"), [0]),
+        (("settings", "transform", "lags"), [1, 2, 3]),
+    ],
+)
+def test_hostile_entries_are_refused(tmp_path, place, value):
+    path = tmp_path / "m.safetensors"
+    small().save(path)
+    parts, metadata = load_several(path)
+    entry = json.loads(metadata["forecasting"])
+    inner = entry
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    save_several(parts, path, {"forecasting": json.dumps(entry)})
+    with pytest.raises(ModelFileError, match=r"m\.safetensors: models, but not those of a series$"):
+        load(path)
+
+
+@pytest.mark.parametrize("entry", [None, "", "[" * 100_000, "[]", "null", "{}"])
+def test_models_without_a_series(tmp_path, entry):
+    path = tmp_path / "m.safetensors"
+    parts = {"linear": small().linear}
+    save_several(parts, path, None if entry is None else {"forecasting": entry})
+    with pytest.raises(ModelFileError, match="not those of a series"):
+        load(path)
+
+
+# ---- files of several models ----
+
+
+def test_several_models_in_one_file(tmp_path):
+    path = tmp_path / "m"
+    models = {"a": small().networks[0], "b": small().linear}
+    save_several(models, path, {"note": "two"})
+    found, metadata = load_several(path)
+    assert list(found) == ["a", "b"]
+    assert metadata == {"note": "two"}
+    for name, model in models.items():
+        for key, array in model.parameters().items():
+            np.testing.assert_array_equal(found[name].parameters()[key], array)
+    with pytest.raises(ModelFileError, match="a file of several models, not of one"):
+        fastrnn.load(path)
+    models["a"].save(path)
+    with pytest.raises(ModelFileError, match="a file of one model, not of several"):
+        load_several(path)
+    for name in ("", "a.b"):
+        with pytest.raises(ValueError, match="names without a point"):
+            save_several({name: models["a"]}, path)
+
+
+@pytest.mark.parametrize("parts", [None, [], "x", {"a": None}, {"a": {"layers": []}}, {}, {"b": {"layers": [{}]}}])
+def test_hostile_parts_are_refused(tmp_path, parts):
+    path = tmp_path / "m"
+    own = {"format": 1, "version": "0", "model": {"parts": parts}}
+    save_file({"a.0.weight": np.ones((1, 1), np.float32)}, path, {"fastrnn": json.dumps(own)})
+    with pytest.raises(ModelFileError):
+        load_several(path)
+
+
+def test_windows_have_the_season_of_what_follows_them():
+    x = inputs(np.arange(6.0).reshape(2, 3), np.array([0, 1]), 4)
+    assert x.shape == (2, 3, 4)
+    np.testing.assert_array_equal(x[0, -1, 1:], season_features(np.array([0]), 4)[0])
+    np.testing.assert_array_equal(x[0, 0, 1:], season_features(np.array([2]), 4)[0])
