@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(dir $(shell command -v $(PYTHON))):$(PATH)
 
-.PHONY: results build lint format test mutate bench accept loops sanitize cross
+.PHONY: docs pictures results build lint format test mutate bench accept loops sanitize cross
 
 build:   ## compile the extensions in place
 	$(PYTHON) setup.py --quiet build_ext --inplace
@@ -30,6 +30,13 @@ bench:
 
 results: ## train every example and write docs/results.md and its pictures (keep the machine idle)
 	$(PYTHON) examples/results.py
+
+pictures: ## draw docs/pictures again
+	$(PYTHON) docs/pictures.py
+
+docs:    ## build the site, build/docs/index.html; a warning is an error
+	rm -rf docs/api
+	$(PYTHON) -m sphinx -W --keep-going -n -q -a -d build/doctrees docs build/docs
 
 accept:  ## all that a release must pass: CI, every option, word and seed, every mutation (about 30 minutes)
 	.ci/run

@@ -9,15 +9,18 @@ calls `each` or `each_seed` to train, and `report` to leave rows for the table o
 ``results.py`` runs all of them and writes docs/results.md.
 """
 
+import inspect
 import json
 import os
+import signal
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,8 @@ from fastrnn.serialization import write_whole
 DATA = Path(__file__).parent / "data"
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 _START = time.perf_counter()
+
+Outcome = tuple[Any, float]  # what a training returned, and its seconds
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,15 @@ class Options:
         Processes that train side by side, each with one thread.
     out : Path
         The directory for NAME.json and NAME.png.
+    arguments : tuple of str
+        What else was given, to an example that takes anything else.
     """
 
     seeds: int = 10
     quick: bool = False
     workers: int = 1
     out: Path = RESULTS
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,8 +112,16 @@ class Row:
         }
 
 
-def read_options(seeds: int = 10) -> Options:
-    """Read an example's command line; `seeds` is how many it trains unless told otherwise."""
+def read_options(seeds: int = 10, arguments: str = "") -> Options:
+    """Read an example's command line.
+
+    Parameters
+    ----------
+    seeds : int
+        How many trainings, unless told otherwise.
+    arguments : str
+        What the help calls the arguments that the example takes, any number of them; empty if it takes none.
+    """
 
     @click.command(help=sys.modules["__main__"].__doc__)
     @click.option("--seeds", "count", type=click.IntRange(1), help=f"Trainings.  [default: {seeds}, or 1 if --quick]")
@@ -116,11 +132,14 @@ def read_options(seeds: int = 10) -> Options:
     @click.option(
         "--out", type=click.Path(file_okay=False, path_type=Path), help="For results.  [default: docs/results]"
     )
-    def read(count: int | None, quick: bool, workers: int, out: Path | None) -> Options:
-        if quick and out is None:
-            raise click.UsageError("--quick: say --out DIRECTORY too; docs/results is for the whole form")
-        return Options(count or (1 if quick else seeds), quick, workers, out or RESULTS)
+    def read(count: int | None, quick: bool, workers: int, out: Path | None, given: tuple[str, ...] = ()) -> Options:
+        if (quick or given) and out is None:
+            what = "--quick" if quick else arguments
+            raise click.UsageError(f"{what}: say --out DIRECTORY too; docs/results is for the whole form")
+        return Options(count or (1 if quick else seeds), quick, workers, out or RESULTS, given)
 
+    if arguments:
+        read.params.append(click.Argument(["given"], nargs=-1, metavar=f"[{arguments}]..."))
     try:
         chosen = read(standalone_mode=False)
     except click.ClickException as error:
@@ -128,7 +147,19 @@ def read_options(seeds: int = 10) -> Options:
         sys.exit(2)
     if not isinstance(chosen, Options):  # --help has been printed
         sys.exit(0)
+    _on_interrupt(_end)
     return chosen
+
+
+def _on_interrupt(handler: Any) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
+
+
+def _end(*_: Any) -> None:
+    """End the example at once: with Python's own handler, `fit` would end one training and the next would begin."""
+    _on_interrupt(signal.SIG_IGN)  # a second one must not keep `each` from ending its workers
+    sys.exit("interrupted")
 
 
 def each_seed(learn: Callable[..., Any], options: Options, *arguments: Any) -> tuple[list[Any], list[float]]:
@@ -141,23 +172,38 @@ def each(learn: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], options: Op
 
     `learn` is a function of a module, so that other processes can find it; each training has one thread to itself.
     """
-    with tqdm(total=len(jobs), desc=learn.__module__.strip("_"), dynamic_ncols=True) as bar:
+    with tqdm(total=len(jobs), desc=Path(inspect.getfile(learn)).stem, dynamic_ncols=True) as bar:
         if options.workers == 1:
             outcomes = []
             for job in jobs:
                 outcomes.append(_timed(learn, job))
                 bar.update()
         else:
-            context = get_context("spawn")
-            with ProcessPoolExecutor(options.workers, context, fastrnn.set_num_threads, (1,)) as pool:
-                futures = [pool.submit(_timed, learn, job) for job in jobs]
-                for future in futures:
-                    future.add_done_callback(lambda _: bar.update())
-                outcomes = [future.result() for future in futures]
+            outcomes = _side_by_side(learn, jobs, options.workers, bar)
     return [result for result, _ in outcomes], [seconds for _, seconds in outcomes]
 
 
-def _timed(learn: Callable[..., Any], job: tuple[Any, ...]) -> tuple[Any, float]:
+def _side_by_side(learn: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], workers: int, bar: Any) -> list[Outcome]:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker) as pool:
+        futures = [pool.submit(_timed, learn, job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                future.result()
+                bar.update()
+        except BaseException:  # a training that failed, or an interrupt: no use in waiting for the others
+            for worker in active_children():
+                worker.terminate()
+            raise
+        return [future.result() for future in futures]
+
+
+def _begin_worker() -> None:
+    """Prepare a worker for being ended by the example, which Ctrl-C ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tqdm.set_lock(threading.RLock())  # one between processes would be left behind
+
+
+def _timed(learn: Callable[..., Any], job: tuple[Any, ...]) -> Outcome:
     start = time.perf_counter()
     with fastrnn.num_threads(1):
         result = learn(*job)

@@ -1,7 +1,7 @@
-"""A training in a process of its own, to be killed: python resumed_training.py DIRECTORY RESULT [EPOCHS].
+"""Trainings to be broken off and resumed; as a script one that is to be killed: DIRECTORY RESULT [EPOCHS].
 
-It uses all that has to survive: momentum, a schedule, dropout, shuffling, validation, early stopping, truncated BPTT
-with a carried state, accumulation, ragged data.
+The latter uses all that has to survive: momentum, a schedule, dropout, shuffling, validation, early stopping,
+truncated BPTT with a carried state, accumulation, ragged data.
 """
 
 import sys
@@ -45,6 +45,21 @@ def training(epochs=12, every=1, minutes=None):
         )  # fmt: skip
 
     return train, model
+
+
+def parts():
+    """Return samples, and a target that needs memory."""
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((12, 9, 2))
+    return x, x.cumsum(axis=1)[..., :1]
+
+
+def plain(optimizer=None, loss="mse", **options):
+    """Return a trainer of a small model with dropout, to be run in this process."""
+    model = fastrnn.Sequential(
+        fastrnn.GRU(2, 4, zoneout=0.1, recurrent_dropout=0.1, seed=0), fastrnn.Linear(4, 1, seed=1)
+    )
+    return fastrnn.Trainer(model, loss, optimizer or fastrnn.Adam(0.02), **{"seed": 5, **options})
 
 
 if __name__ == "__main__":

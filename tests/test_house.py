@@ -23,7 +23,7 @@ LEVELS = (
     {"gradcheck", "info", "plots"},
     {"diagnostics"},
     {"fastrnn"},  # __init__.py: the public names
-    {"detector", "bench", "forecasting"},
+    {"detector", "language", "bench", "forecasting"},
     {"cli"},
     {"__main__"},
 )

@@ -265,7 +265,7 @@ def test_an_initializer_of_ones_own():
         (lambda *_: {}, ValueError, r"init: expected arrays named \['weight_ih_l0', .* got \[\]"),
         (lambda _, shapes, __: dict.fromkeys(shapes, np.ones(3)), ValueError, r"init: weight_ih_l0: expected shape"),
     ],
-    ids=str,
+    ids=range(10),
 )
 def test_what_is_no_initializer_of_the_layer_is_refused(init, error, message):
     with pytest.raises(error, match=message):

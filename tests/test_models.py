@@ -1,4 +1,4 @@
-"""Model: what a class gets whose attributes are layers. The documented example runs in test_readme.py."""
+"""Model: what a class gets whose attributes are layers. The documented example runs in test_documents.py."""
 
 import copy
 import pickle

@@ -226,8 +226,8 @@ def test_long_sequences_are_measured_window_by_window():
 def test_stateful_samples_are_not_shuffled():
     x, y = data(n=8)
     with pytest.raises(ValueError, match=r"^stateful: expected shuffle=False"):
-        trainer(model()).fit(x, y, stateful=True, verbose=0)
+        trainer(model()).fit(x, y, stateful=True, shuffle=True, verbose=0)
     one, two = model(), model()
-    trainer(one).fit(x, y, stateful=True, shuffle=False, batch_size=4, epochs=2, verbose=0)
+    trainer(one).fit(x, y, stateful=True, batch_size=4, epochs=2, verbose=0)
     trainer(two).fit([(x[:4], y[:4]), (x[4:], y[4:])], stateful=True, epochs=2, verbose=0)
     assert same_bits(one.state_dict(), two.state_dict())

@@ -3,17 +3,25 @@
 Each helper is one stage of the command and says nothing but what its stage is about; `detect` puts them in order.
 """
 
-import json
-import os
 import sys
 from importlib.resources import files as resources
-from typing import Any, TextIO
+from typing import TextIO
 
 import click
 import numpy as np
 
 from fastrnn._validation import positive_float
-from fastrnn.cli.files import check_encoding, check_picture, check_readable, check_writable, named, shown, text_of
+from fastrnn.cli.files import (
+    check_encoding,
+    check_picture,
+    check_readable,
+    check_writable,
+    json_line,
+    named,
+    or_nowhere,
+    shown,
+    text_of,
+)
 from fastrnn.detector import Detection, Detector, Letters, load, scan, score, train
 
 NEEDED = 0.99  # precision and recall that a detector must reach
@@ -57,7 +65,7 @@ def detect(
     _check_options(model, save, plot, encoding, threshold)
     for name in files:
         check_readable(name, encoding)
-    report = (sys.stderr if files else sys.stdout) or open(os.devnull, "w")  # noqa: SIM115 - as long as we run
+    report = or_nowhere(sys.stderr if files else sys.stdout)
 
     detector = _load(model, letters) if model else _train(letters, cell, seed, plot, report)
     result = score(detector, threshold=threshold, seed=np.random.default_rng([seed, 1]))
@@ -151,8 +159,5 @@ def _variant(letters: Letters, word: str) -> str:
 
 def _print(detection: Detection, name: str, as_json: bool) -> None:
     """Print one detection."""
-    line: Any = f"{name}:{detection.line}:{detection.column}: {detection.context}"
-    if as_json:
-        plain = (getattr(sys.stdout, "encoding", None) or "ascii").lower() != "utf-8"
-        line = json.dumps({"file": name, **detection._asdict()}, ensure_ascii=plain)
-    print(line, flush=True)
+    line = f"{name}:{detection.line}:{detection.column}: {detection.context}"
+    print(json_line({"file": name, **detection._asdict()}) if as_json else line, flush=True)

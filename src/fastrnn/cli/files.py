@@ -1,8 +1,9 @@
-"""The files that commands read and write: what is wrong with one is found before any work, and named.
+"""The files and streams that commands read and write: what is wrong with one is found before any work, and named.
 
 ``-`` is standard input. Text is decoded as it arrives, so that a pipe can be followed.
 """
 
+import json
 import os
 import stat
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any, TextIO
 
 import click
 
@@ -85,3 +87,14 @@ def text_of(name: str, encoding: str) -> Iterator[str]:
         else:
             with open(name, "rb") as file:
                 yield from read_text(file, encoding)
+
+
+def or_nowhere(stream: TextIO | None) -> TextIO:
+    """Return a standard stream, or where it is closed one that swallows everything."""
+    return stream or open(os.devnull, "w")
+
+
+def json_line(tree: Any) -> str:
+    """Return JSON that standard output has the characters for."""
+    plain = (getattr(sys.stdout, "encoding", None) or "ascii").lower() != "utf-8"
+    return json.dumps(tree, ensure_ascii=plain)

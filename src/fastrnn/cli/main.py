@@ -1,4 +1,4 @@
-"""The command line: ``fastrnn detect``, ``fastrnn forecast``, ``fastrnn bench`` and ``fastrnn info``.
+"""The command line: ``fastrnn detect``, ``fastrnn forecast``, ``fastrnn generate``, ``fastrnn bench`` and ``fastrnn info``.
 
 Whatever goes wrong ends in one line on standard error and exit status 2; an interrupt ends in 130.
 """
@@ -15,6 +15,7 @@ import fastrnn
 from fastrnn.cli.bench import bench
 from fastrnn.cli.detect import detect
 from fastrnn.cli.forecast import forecast
+from fastrnn.cli.generate import generate
 
 
 class _OneLine(click.Group):
@@ -69,6 +70,7 @@ def info() -> None:
 
 main.add_command(detect)
 main.add_command(forecast)
+main.add_command(generate)
 main.add_command(bench)
 
 

@@ -131,7 +131,7 @@ class MSE(Elementwise):
 
 
 class MAE(Elementwise):
-    """Mean of |y - d| over all elements, as PyTorch's L1Loss; the slope at 0 is 0.
+    """Mean of ``|y - d|`` over all elements, as PyTorch's L1Loss; the slope at 0 is 0.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ class MAE(Elementwise):
 
 
 class Huber(Elementwise):
-    """Huber (1964): ½ e² where e = y - d is small, δ (|e| - ½ δ) beyond δ; mean over all elements, as HuberLoss.
+    """Huber (1964): ½ e² where e = y - d is small, ``δ (|e| - ½ δ)`` beyond δ; mean over all elements, as HuberLoss.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ class BCE(Elementwise):
     def terms(self, prediction: Array, target: Array) -> tuple[Array, Array]:
         """Return the terms and their slopes.
 
-        With a = 1 - d + p d and softplus(z) = log(1 + e^-|z|) + max(z, 0), without cancellation
+        With a = 1 - d + p d and ``softplus(z) = log(1 + e^-|z|) + max(z, 0)``, without cancellation::
 
             E = a log(1 + e^-|z|) + (1 - d) max(z, 0) - p d min(z, 0)        ∂E/∂z = a σ(z) - p d
         """

@@ -38,7 +38,7 @@ class _MeanLoss(BoundMetric):
 
 
 class MeanAbsoluteError(_MeanLoss):
-    """Mean of |y - d|.
+    """Mean of ``|y - d|``.
 
     Examples
     --------

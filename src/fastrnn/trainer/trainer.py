@@ -225,7 +225,7 @@ class Trainer:
         sample_weight: ArrayLike | None = None,
         epochs: int = 20,
         batch_size: int = 32,
-        shuffle: bool = True,
+        shuffle: bool | None = None,
         bucket: bool = False,
         stateful: bool = False,
         validation: float | tuple[Any, ...] | Dataset | None = None,
@@ -252,8 +252,8 @@ class Trainer:
             How often to go through the data.
         batch_size : int
             Samples whose gradients are averaged for one update.
-        shuffle : bool
-            Whether every epoch takes the samples in another order.
+        shuffle : bool, optional
+            Whether every epoch takes the samples in another order; yes if not given, unless `stateful`.
         bucket : bool
             Whether batches are made of sequences of like length.
         stateful : bool
@@ -294,12 +294,12 @@ class Trainer:
         if verbose not in (0, 1):
             raise ValueError(f"verbose: expected 0 or 1, got {shown(verbose)}")
         found = as_callbacks(callbacks)
-        shuffle, bucket = a_bool("shuffle", shuffle), a_bool("bucket", bucket)
+        stateful, bucket = a_bool("stateful", stateful), a_bool("bucket", bucket)
+        shuffle = not stateful if shuffle is None else a_bool("shuffle", shuffle)
         if a_bool("resume", resume) and checkpoint is None:
             raise ValueError("resume: expected a checkpoint to go on from; pass checkpoint= as well")
         if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
             checkpoint = Checkpoint(checkpoint)
-        stateful = a_bool("stateful", stateful)
         if stateful:
             expect_carries(self.model, "stateful")
             if shuffle and not (y is None and not isinstance(x, Dataset)):
