@@ -1,4 +1,4 @@
-"""The command line: ``fastrnn detect``, ``fastrnn forecast``, ``fastrnn generate``, ``fastrnn bench`` and ``fastrnn info``.
+"""The command line: ``fastrnn detect``, ``forecast``, ``generate``, ``bench`` and ``info``.
 
 Whatever goes wrong ends in one line on standard error and exit status 2; an interrupt ends in 130.
 """
