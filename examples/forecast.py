@@ -26,6 +26,12 @@ from fastrnn.plots import figure
 UNITS = {"sunspots": "sunspot number", "airline": "1,000 passengers", "co2": "ppm"}
 YEAR = 12
 SHOWN = 120  # months of a picture
+TRIED = """
+On CO₂ the autoregression with monthly dummies is the one to beat. Settings were compared on earlier ends of the series,
+at 70, 80 and 90 % of their length; what is used here was ahead of it on CO₂ at 80 and 90 %. Tried there and no better:
+four networks instead of eight, believed wholly instead of by half (these were seen on the held-out end too);
+a learning rate of 1e-3; eight units; networks that tell the value itself instead of what the linear part leaves over.
+"""
 
 
 def load(name: str) -> tuple[Series, int]:
@@ -129,7 +135,7 @@ def text(curves: dict[str, dict[str, np.ndarray]], found: list[Any]) -> str:
             told = "fastrnn, mean of the seeds" if key == "model" else key
             lines.append(f"| {name} | {told} | {' | '.join(f'{mean[h - 1]:.4g}' for h in ahead)} |")
     chosen = [f"- {name}: {model.settings}" for name, (model, _) in zip(curves, found, strict=True)]
-    return "\n".join([*lines, "\nChosen by seed 0:\n", *chosen])
+    return "\n".join([*lines, "\nChosen by seed 0:\n", *chosen, TRIED.rstrip()])
 
 
 def draw(curves: dict[str, dict[str, np.ndarray]], found: list[Any]) -> Any:
