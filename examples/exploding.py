@@ -2,10 +2,11 @@
 
 A network of 32 rectified units that starts from the identity (Le, Jaitly & Hinton 2015) is to say the sum of 50 random
 numbers, over √50, so that a constant has the error 1. Its gradient is a sum over 50 steps of products of up to 50
-Jacobians, and large from the start; one update with it, by plain gradient descent, makes these Jacobians larger than
-1, and the next gradient is larger still, until no number can hold it. Scaling the gradient back cures it, whether it
-is the norm of the parameters' gradients that is bounded (Pascanu, Mikolov & Bengio 2013) or that of ∂E/∂s_t on its way
-back, step by step. All three have the same first weights, the same data and the same learning rate, 0.005.
+Jacobians, and large from the start; one update with it, by plain gradient descent, makes these Jacobians larger than 1,
+and the next gradient is larger still, until no number can hold it or the network learns nothing more. Scaling the
+gradient back cures it, whether it is the norm of the parameters' gradients that is bounded (Pascanu, Mikolov & Bengio
+2013) or that of ∂E/∂s_t on its way back, step by step. All three have the same first weights, the same data and the
+same learning rate, 0.005.
 """
 
 from typing import Any

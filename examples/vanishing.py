@@ -138,7 +138,7 @@ def draw(lags: tuple[int, ...], found: dict[tuple[str, int], Any], flows: dict[s
     right.set_xticks(lags, [f"{lag:,}" for lag in lags], minor=False)
     right.minorticks_off()
     right.set_title("What is learnt in 1,000 updates")
-    right.legend(fontsize=8, loc="center left", bbox_to_anchor=(0, 0.4))
+    right.legend(fontsize=8, loc="center right")
     fading.set(xscale="log", yscale="log", ylim=(1e-12, 30), xlabel="T - t in steps")
     fading.set(ylabel="‖∂E_T/∂s_t‖, as a share of that one step back", title="The gradient before training")
     fading.grid(alpha=0.3)
