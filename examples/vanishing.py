@@ -25,7 +25,7 @@ SYMBOLS = 8
 HIDDEN = 32
 LAGS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 SMALL, ROTATION = "Elman, small random weights", "Elman, orthogonal weights"
-RATES = {SMALL: 1e-2, ROTATION: 3e-3, "GRU": 2e-2, "LSTM": 2e-2}
+RATES = {SMALL: 1e-2, ROTATION: 3e-3, "GRU": 2e-2, "LSTM": 1e-2}
 COLOURS = dict(zip(RATES, ("C3", "C1", "C2", "C0"), strict=True))
 
 
