@@ -7,10 +7,10 @@ from Hochreiter & Schmidhuber 1997, section 5.2). GRU and LSTM start with gates 
 (chrono initialisation, Tallec & Ollivier 2018), and learn all of them.
 
 All have 32 units and the same 1,000 updates of 32 sequences, by Adam with clipping at norm 1, and stop early when 20
-successive batches, each of fresh sequences, had no error. Learnt means at most 1 % wrong of 1,000 further fresh
-sequences. The Elman network gets two starts, each with the better of two learning rates: small random weights,
-U(±1/√32), whose gradient fades by half a step, and the random rotations that are the default here, with which it fades
-so slowly that the network gets further than the lesson's 8 to 10 steps.
+successive batches, each of fresh sequences, and then 500 fresh sequences had no error. Learnt means at most 1 % wrong
+of 1,000 further fresh sequences. The Elman network gets two starts, each with the better of two learning rates: small
+random weights, U(±1/√32), whose gradient fades by half a step, and the random rotations that are the default here, with
+which it fades so slowly that the network gets further than the lesson's 8 to 10 steps.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ SYMBOLS = 8
 HIDDEN = 32
 LAGS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 SMALL, ROTATION = "Elman, small random weights", "Elman, orthogonal weights"
-RATES = {SMALL: 1e-2, ROTATION: 3e-3, "GRU": 2e-2, "LSTM": 2e-2}
+RATES = {SMALL: 1e-2, ROTATION: 3e-3, "GRU": 2e-2, "LSTM": 1e-2}
 COLOURS = dict(zip(RATES, ("C3", "C1", "C2", "C0"), strict=True))
 
 
@@ -56,8 +56,9 @@ def learn(seed: int, cell: str, lag: int, updates: int) -> tuple[float, int]:
     def batches() -> Any:
         return (sequences(32, lag, rng) for _ in range(20))
 
-    def faultless(_: Any, history: Any) -> bool:
-        return history.metrics["accuracy"][-1] == 1
+    def faultless(trainer: fastrnn.Trainer, history: Any) -> bool:
+        # Batches are counted before their update, and one update may undo what was learnt: so the weights as they are
+        return history.metrics["accuracy"][-1] == 1 and trainer.score(*sequences(500, lag, rng))["accuracy"] == 1
 
     trainer.fit(batches, epochs=updates // 20, callbacks=[faultless], verbose=0)
     return 1 - trainer.score(*sequences(1000, lag, rng))["accuracy"], trainer.updates
@@ -138,7 +139,7 @@ def draw(lags: tuple[int, ...], found: dict[tuple[str, int], Any], flows: dict[s
     right.set_xticks(lags, [f"{lag:,}" for lag in lags], minor=False)
     right.minorticks_off()
     right.set_title("What is learnt in 1,000 updates")
-    right.legend(fontsize=8, loc="center left", bbox_to_anchor=(0, 0.4))
+    right.legend(fontsize=8, loc="center right")
     fading.set(xscale="log", yscale="log", ylim=(1e-12, 30), xlabel="T - t in steps")
     fading.set(ylabel="‖∂E_T/∂s_t‖, as a share of that one step back", title="The gradient before training")
     fading.grid(alpha=0.3)
