@@ -36,7 +36,7 @@ pictures: ## draw docs/pictures again
 
 docs:    ## build the site, build/docs/index.html; a warning is an error
 	rm -rf docs/api
-	$(PYTHON) -m sphinx -W --keep-going -n -q -d build/doctrees docs build/docs
+	$(PYTHON) -m sphinx -W --keep-going -n -q -a -d build/doctrees docs build/docs
 
 accept:  ## all that a release must pass: CI, every option, word and seed, every mutation (about 30 minutes)
 	.ci/run

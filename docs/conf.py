@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from sphinx.util.nodes import make_refnode
+
 import fastrnn
 
 project = "fastrnn"
@@ -15,11 +17,12 @@ templates_path = ["_templates"]
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4  # links such as data.md#text, as forges have them
-suppress_warnings = ["misc.highlighting_failure"]  # output with an ellipsis
 
 autosummary_generate = True
-# Another name for a file whose own would be that of `score` where case does not count.
-autosummary_filename_map = {"fastrnn.detector.Score": "fastrnn.detector.Score_class"}
+# Other names for files whose own would be those of `score` and `backtest` where case does not count.
+autosummary_filename_map = {
+    f"fastrnn.{name}": f"fastrnn.{name}_class" for name in ("detector.Score", "forecasting.Backtest")
+}
 autodoc_typehints = "none"  # the docstrings say what arguments are, with shapes
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False  # the template lists them
@@ -37,6 +40,20 @@ def _skip(_app: Any, _what: str, _name: str, member: Any, skip: bool, _options: 
     return True if type(member).__name__ == "_tuplegetter" else skip or None
 
 
+def _resolve(app: Any, env: Any, node: Any, content: Any) -> Any:
+    """Find a class that a docstring names without its package, such as `Recurrent` in that of fastrnn.LSTM."""
+    target = node.get("reftarget", "")
+    if node.get("reftype") != "obj" or not target[:1].isupper():
+        return None
+    domain = env.get_domain("py")
+    found = sorted((name for name in domain.objects if name.endswith(f".{target}")), key=lambda name: name.count("."))
+    if not found:
+        return None
+    entry = domain.objects[found[0]]
+    return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, content, found[0])
+
+
 def setup(app: Any) -> None:
     """Sphinx calls this."""
+    app.connect("missing-reference", _resolve)
     app.connect("autodoc-skip-member", _skip)

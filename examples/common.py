@@ -9,15 +9,18 @@ calls `each` or `each_seed` to train, and `report` to leave rows for the table o
 ``results.py`` runs all of them and writes docs/results.md.
 """
 
+import inspect
 import json
 import os
+import signal
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,8 @@ from fastrnn.serialization import write_whole
 DATA = Path(__file__).parent / "data"
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 _START = time.perf_counter()
+
+Outcome = tuple[Any, float]  # what a training returned, and its seconds
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,19 @@ def read_options(seeds: int = 10, arguments: str = "") -> Options:
         sys.exit(2)
     if not isinstance(chosen, Options):  # --help has been printed
         sys.exit(0)
+    _on_interrupt(_end)
     return chosen
+
+
+def _on_interrupt(handler: Any) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
+
+
+def _end(*_: Any) -> None:
+    """End the example at once: with Python's own handler, `fit` would end one training and the next would begin."""
+    _on_interrupt(signal.SIG_IGN)  # a second one must not keep `each` from ending its workers
+    sys.exit("interrupted")
 
 
 def each_seed(learn: Callable[..., Any], options: Options, *arguments: Any) -> tuple[list[Any], list[float]]:
@@ -155,23 +172,38 @@ def each(learn: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], options: Op
 
     `learn` is a function of a module, so that other processes can find it; each training has one thread to itself.
     """
-    with tqdm(total=len(jobs), desc=learn.__module__.strip("_"), dynamic_ncols=True) as bar:
+    with tqdm(total=len(jobs), desc=Path(inspect.getfile(learn)).stem, dynamic_ncols=True) as bar:
         if options.workers == 1:
             outcomes = []
             for job in jobs:
                 outcomes.append(_timed(learn, job))
                 bar.update()
         else:
-            context = get_context("spawn")
-            with ProcessPoolExecutor(options.workers, context, fastrnn.set_num_threads, (1,)) as pool:
-                futures = [pool.submit(_timed, learn, job) for job in jobs]
-                for future in futures:
-                    future.add_done_callback(lambda _: bar.update())
-                outcomes = [future.result() for future in futures]
+            outcomes = _side_by_side(learn, jobs, options.workers, bar)
     return [result for result, _ in outcomes], [seconds for _, seconds in outcomes]
 
 
-def _timed(learn: Callable[..., Any], job: tuple[Any, ...]) -> tuple[Any, float]:
+def _side_by_side(learn: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], workers: int, bar: Any) -> list[Outcome]:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker) as pool:
+        futures = [pool.submit(_timed, learn, job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                future.result()
+                bar.update()
+        except BaseException:  # a training that failed, or an interrupt: no use in waiting for the others
+            for worker in active_children():
+                worker.terminate()
+            raise
+        return [future.result() for future in futures]
+
+
+def _begin_worker() -> None:
+    """Prepare a worker for being ended by the example, which Ctrl-C ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tqdm.set_lock(threading.RLock())  # one between processes would be left behind
+
+
+def _timed(learn: Callable[..., Any], job: tuple[Any, ...]) -> Outcome:
     start = time.perf_counter()
     with fastrnn.num_threads(1):
         result = learn(*job)

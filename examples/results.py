@@ -70,10 +70,21 @@ def main(names: tuple[str, ...], page: bool) -> None:
     """Run examples, then write the page."""
     for name in () if page else names or NAMES:
         print(f"== {name}", flush=True)
-        subprocess.run([sys.executable, HERE / f"{name}.py"], check=True)
+        _run(name)
         _note_machine()
     write_whole(PAGE, results_page().encode())
     print(f"wrote {PAGE}")
+
+
+def _run(name: str) -> None:
+    with subprocess.Popen([sys.executable, HERE / f"{name}.py"]) as process:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            process.terminate()  # not killed, as by subprocess.run: it has workers to end
+            raise
+    if code:
+        raise click.ClickException(f"examples/{name}.py failed; {PAGE.name} is as it was")
 
 
 def _note_machine() -> None:

@@ -4,6 +4,7 @@ import fastrnn
 from fastrnn import _kernels
 
 CELLS = tuple(_kernels.CELLS)
+STATES = {cell: info.states for cell, info in _kernels.CELLS.items()}
 DTYPES = ("float32", "float64")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import fastrnn
+from fastrnn.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md"]
@@ -130,6 +131,7 @@ def blocks_of_contents(index: Path) -> list[str]:
 def listed() -> dict[str, object]:
     """Return what docs/reference.md lists, by name."""
     found: dict[str, object] = {}
+    current = fastrnn
     for directive, module, name in re.findall(
         r"^\.\. (current)?module:: (\S+)$|^   ([A-Za-z_]\w*)$", text_of("docs/reference.md"), re.MULTILINE
     ):
@@ -155,3 +157,16 @@ def test_what_is_public_is_in_the_reference(package: str) -> None:
     things = list(listed().values())
     missing = [name for name in module.__all__ if not any(thing is getattr(module, name) for thing in things)]
     assert not missing
+
+
+# ---- the command line ----
+
+
+def test_every_command_and_option_is_on_the_page_of_commands() -> None:
+    text = text_of("docs/command_line.md")
+    sections = dict(re.findall(r"^## fastrnn (\w+)\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE))
+    for name, command in main.commands.items():
+        rows = [line.split("|")[1] for line in sections.pop(name).splitlines() if line.startswith("| `-")]
+        options = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
+        assert set(re.findall(r"`(--[\w-]+)`", "".join(rows))) == options, name
+    assert not sections

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from layer_model import Model
-from layer_table import parts, randomise, recurrent
+from layer_table import STATES, parts, randomise, recurrent
 from option_cases import LAYERS, everything, for_each_cell, layer_can_be, name_of
 from reference_cases import smallest_pre_activation
 
@@ -18,7 +18,7 @@ BUILD = ("num_layers", "bias", "batch_first", "dropout", "bidirectional", "recur
 
 def built(case, rng):
     options = {name: case[name] for name in BUILD}
-    rates = (case["zoneout"], case["zoneout"] / 2) if case["cell"] == "lstm" and case["zoneout"] else case["zoneout"]
+    rates = (case["zoneout"], case["zoneout"] / 2) if STATES[case["cell"]] == 2 and case["zoneout"] else case["zoneout"]
     return randomise(recurrent(case["cell"], INPUTS, H, zoneout=rates, **options), rng)
 
 
@@ -30,7 +30,7 @@ class Given:
         self.N = 1 if case["unbatched"] else N
         self.lengths = np.array(LENGTHS if case["lengths"] else [T] * self.N)
         width, rows = H * (1 + case["bidirectional"]), case["num_layers"] * (1 + case["bidirectional"])
-        states = 2 if case["cell"] == "lstm" else 1
+        states = STATES[case["cell"]]
 
         def normal(*shape):
             return rng.standard_normal(shape).astype(np.float32).astype(np.float64)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layer_table import CELLS, DTYPES, parts, randomise, recurrent, same_bits
+from layer_table import CELLS, DTYPES, STATES, parts, randomise, recurrent, same_bits
 
 INPUTS, H = 3, 5
 each_cell = pytest.mark.parametrize("cell", CELLS)
@@ -35,9 +35,8 @@ class Case:
         self.padding = np.arange(T)[:, None] >= self.lengths
         self.x, self.dy = (self.normal(rng, T, N, size) for size in (INPUTS, D * H))
         self.x[self.padding] = self.dy[self.padding] = np.nan
-        states = 2 if cell == "lstm" else 1
         self.start, self.end = (
-            [self.normal(rng, self.layer.num_layers * D, N, H) for _ in range(states)] for _ in range(2)
+            [self.normal(rng, self.layer.num_layers * D, N, H) for _ in range(STATES[cell])] for _ in range(2)
         )
 
     def normal(self, rng, *shape):

@@ -7,7 +7,7 @@ import fastrnn
 from fastrnn import _kernels
 from fastrnn._kernels import Zoneout
 from kernel_cases import Options, Shape, cast, counts_of, forward, pack, problem
-from layer_table import CELLS, recurrent
+from layer_table import CELLS, STATES, recurrent
 
 RATES = ("dropout", "recurrent_dropout", "zoneout")
 WRONG_RATES = {
@@ -43,7 +43,7 @@ def test_rates_that_are_right(name, rate):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_zoneout_has_one_rate_for_each_state(cell):
-    if cell == "lstm":
+    if STATES[cell] == 2:
         assert recurrent(cell, 3, 5, zoneout=0.2).zoneout == (0.2, 0.2)
         assert recurrent(cell, 3, 5, zoneout=(0.2, 0.0)).zoneout == (0.2, 0.0)
         assert recurrent(cell, 3, 5, zoneout=[0.0, 0.3]).zoneout == (0.0, 0.3)
@@ -85,7 +85,7 @@ def test_a_bidirectional_layer_has_no_stream(cell):
 def test_states_and_gradients_of_the_wrong_shape(cell, bidirectional):
     layer = recurrent(cell, 3, 5, 2, bidirectional=bidirectional)
     rows, width = (4, 10) if bidirectional else (2, 5)
-    x, states = np.zeros((6, 4, 3)), 2 if cell == "lstm" else 1
+    x, states = np.zeros((6, 4, 3)), STATES[cell]
     right = [np.zeros((rows, 4, 5)) for _ in range(states)]
     wrong = np.zeros((6 - rows, 4, 5))  # as many as the other kind of layer has
 
@@ -133,7 +133,7 @@ def test_bounds_on_the_states_gradient(bound, error, message):
 def test_bounds_are_as_many_as_states(cell):
     layer = recurrent(cell, 3, 5)
     output, _, tape = layer.record(np.zeros((4, 2, 3)))
-    states, wrong = ("h, c", [(1.0,), (1.0, 1.0, 1.0)]) if cell == "lstm" else ("h", [(1.0, 1.0), ()])
+    states, wrong = ("h, c", [(1.0,), (1.0, 1.0, 1.0)]) if STATES[cell] == 2 else ("h", [(1.0, 1.0), ()])
     for clip in wrong:
         with pytest.raises(ValueError, match=rf"^clip_state: expected one for each of {states}, got "):
             layer.backward(tape, output, clip_state=clip)
