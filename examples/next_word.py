@@ -12,6 +12,7 @@ mean bits per word, as if the choice were among so many words alike.
 
 from dataclasses import replace
 from itertools import islice
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,8 @@ def text(run: dict[str, Any]) -> str:
         for prompt, words in run["follow"].items()
     )
     head = f"The text is that of {SOURCE}. What seed 0 holds for likeliest, punctuation left out:"
-    return f"{head}\n\n{table}\n\nAt temperature 0.8 it goes on from “if the”:\n\n```text\n{run['written']}\n```"
+    written = fill(run["written"], 100)
+    return f"{head}\n\n{table}\n\nAt temperature 0.8 it goes on from “if the”:\n\n```text\n{written}\n```"
 
 
 def draw(runs: list[dict[str, Any]], ngrams: np.ndarray) -> Any:
