@@ -145,6 +145,7 @@ USE = ["generate", "--model", "abc.model"]
         # options
         *(([*TRAIN, option, "0"], option) for option in ("--length", "--hidden", "--layers", "--epochs", "--top-k")),
         *(([*TRAIN, "--temperature", value], "--temperature") for value in ("-1", "nan", "inf", "warm")),
+        *(([*TRAIN, option, str(10**30)], option) for option in ("--length", "--hidden", "--layers")),
         ([*TRAIN, "--cell", "tdnn"], "'tdnn' is not one of"),
         ([*TRAIN, "--seed", "-1"], "--seed"),
         ([*TRAIN, "--encoding", "bogus"], "--encoding: unknown encoding 'bogus'"),
@@ -162,6 +163,8 @@ USE = ["generate", "--model", "abc.model"]
         # where to write
         ([*TRAIN, "--save", "none/m"], "--save: none: no such directory"),
         ([*TRAIN, "--save", ""], "--save"),
+        ([*TRAIN, "--save", "t.txt"], "--save: t.txt: also read or written as something else"),
+        ([*TRAIN, "--checkpoint", "run", "--save", "run"], "--save: run: also read or written as something else"),
         ([*TRAIN, "--resume"], "--resume: expected --checkpoint DIRECTORY too"),
         ([*TRAIN, "--checkpoint", ""], "--checkpoint: expected a directory"),
         # models

@@ -194,6 +194,21 @@ def test_a_name_that_is_not_utf_8(here):
     assert one_line(err) == r"nonecaf\udce9.txt: No such file or directory"
 
 
+# ---- forecast and generate ----
+
+
+@pytest.mark.usefixtures("here")
+def test_messages_do_not_go_to_standard_output_where_standard_error_is_closed(here):
+    (here / "t.csv").write_text("v\n" + "".join(f"{i % 5}\n" for i in range(40)), encoding="utf-8")
+    line = 'exec "$0" forecast t.csv --horizon 1 --networks 1 --save m 2>&-'
+    status, out, _ = call("-c", line, SCRIPT, command=("sh",))
+    assert (status, out.count(b"\n"), (here / "m").exists()) == (0, 2, True)
+    for words in ("forecast none.csv --horizon 1", "generate --train none.txt"):
+        assert call("-c", f'exec "$0" {words} 2>&-', SCRIPT, command=("sh",))[:2] == (2, b"")
+    status, _, err = call("-c", line.replace("2>&-", ">&-"), SCRIPT, command=("sh",))
+    assert (status, "Traceback" in err) == (0, False)
+
+
 # ---- memory ----
 
 MEASURED = """

@@ -62,7 +62,7 @@ def detect(
     reads a short text of its own. Scores and progress go to standard error, or to standard output without FILE.
     """
     letters = Letters(word)
-    _check_options(model, save, plot, encoding, threshold)
+    _check_options(files, model, save, plot, encoding, threshold)
     for name in files:
         check_readable(name, encoding)
     report = or_nowhere(sys.stderr if files else sys.stdout)
@@ -89,11 +89,13 @@ def detect(
 # ---- before any work ----
 
 
-def _check_options(model: str | None, save: str | None, plot: str | None, encoding: str, threshold: float) -> None:
+def _check_options(
+    files: tuple[str, ...], model: str | None, save: str | None, plot: str | None, encoding: str, threshold: float
+) -> None:
     """Find what would fail after the training."""
     if model == "":
         raise click.UsageError("--model: expected a path, got nothing")
-    check_writable(save=save, plot=plot)
+    check_writable(*files, save=save, plot=plot)
     positive_float("--threshold", threshold, below=1.0)  # NaN is in no range
     if plot:
         if model:

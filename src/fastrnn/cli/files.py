@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -18,19 +19,44 @@ import click
 from fastrnn.detector.scanning import TextError, read_text
 
 
-def check_writable(**paths: str | None) -> None:
-    """Find out before any work that a file can't be written; the option's name comes with its path."""
+def check_writable(*others: str | Path, **paths: str | None) -> None:
+    """Find out before any work that a file can't be written; the option's name comes with its path.
+
+    It would be lost too if it were another file that is written, or one of the others, which are read, say.
+    """
+    taken = {os.path.realpath(other) for other in others if other != "-"}
     for name, path in paths.items():
         if path is None:
             continue
         option = f"--{name}"
         if path == "":
             raise click.UsageError(f"{option}: expected a path, got nothing")
-        parent = Path(path).parent
+        real = Path(os.path.realpath(path))  # through links, as in writing
+        parent = real.parent if os.path.islink(path) else Path(path).parent
         if not parent.is_dir():
             raise click.UsageError(f"{option}: {parent}: no such directory")
-        if (Path(path).exists() and not Path(path).is_file()) or not os.access(parent, os.W_OK):
+        if not _is_file_or_free(path) or not _takes_files(parent):
             raise click.UsageError(f"{option}: {path}: can't be written")
+        if str(real) in taken:
+            raise click.UsageError(f"{option}: {path}: also read or written as something else; expected another path")
+        taken.add(str(real))
+
+
+def _is_file_or_free(path: str) -> bool:
+    """Return whether a regular file can take this name; raises OSError if none can, as it is too long, say."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return True
+
+
+def _takes_files(directory: Path) -> bool:
+    """Return whether a file can be made there: access rights don't tell of all directories."""
+    try:
+        with tempfile.TemporaryFile(dir=directory):
+            return True
+    except OSError:
+        return False
 
 
 def check_picture(option: str, path: str) -> None:
@@ -47,7 +73,7 @@ def check_encoding(option: str, encoding: str) -> None:
     """Find out before any work that there is no such encoding."""
     try:
         "".encode(encoding)
-    except LookupError:
+    except (LookupError, ValueError):
         raise click.UsageError(f"{option}: unknown encoding {encoding!r}") from None
 
 

@@ -5,6 +5,7 @@ Each helper is one stage of the command; `forecast` puts them in order.
 
 import csv
 import json
+import math
 import sys
 import time
 from typing import Any
@@ -12,7 +13,16 @@ from typing import Any
 import click
 import numpy as np
 
-from fastrnn.cli.files import check_encoding, check_picture, check_readable, check_writable, named, shown, text_of
+from fastrnn.cli.files import (
+    check_encoding,
+    check_picture,
+    check_readable,
+    check_writable,
+    named,
+    or_nowhere,
+    shown,
+    text_of,
+)
 from fastrnn.forecasting import (
     Backtest,
     Forecast,
@@ -27,7 +37,7 @@ from fastrnn.forecasting import (
     train_and_test,
 )
 from fastrnn.forecasting.backtesting import MODEL
-from fastrnn.forecasting.series import FILLS
+from fastrnn.forecasting.series import FILLS, Array
 from fastrnn.forecasting.training import DIFFERENCES, MEMBERS
 from fastrnn.forecasting.transforms import STABILIZERS
 
@@ -41,7 +51,7 @@ from fastrnn.forecasting.transforms import STABILIZERS
 @click.option("--transform", type=click.Choice(["auto", *STABILIZERS]), help="Of the values.  [default: auto]")
 @click.option("--difference", type=click.Choice(DIFFERENCES), help="Between values.  [default: auto]")
 @click.option("--season", type=click.IntRange(1), help="Steps of a season; 1 for none.  [default: by dates or values]")
-@click.option("--networks", type=click.IntRange(1), help=f"How many to train.  [default: {MEMBERS}]")
+@click.option("--networks", type=click.IntRange(1, 1000), help=f"How many to train.  [default: {MEMBERS}]")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of weights and batches.")
 @click.option("--json", "as_json", is_flag=True, help="Print forecast and backtest as JSON instead of CSV.")
 @click.option("--save", metavar="PATH", help="Keep the trained model in this file.")
@@ -72,7 +82,7 @@ def forecast(
     all of it. Progress and errors go to standard error.
     """
     options = {"transform": transform, "difference": difference, "season": season, "networks": networks}
-    _check_options(model, save, plot, encoding, {name for name, value in options.items() if value is not None})
+    _check_options(file, model, save, plot, encoding, {name for name, value in options.items() if value is not None})
     check_readable(file, encoding)
     trained = None
     if model:
@@ -85,14 +95,15 @@ def forecast(
         plan = Plan(transform or "auto", difference or "auto", season, members=networks or MEMBERS)
         trained, tested = _train(series, horizon, plan, seed)
     found = trained.forecast(series, horizon)
+    report = or_nowhere(sys.stderr)
     if save:
         trained.save(save)
-        print(f"saved to {save}", file=sys.stderr)
+        print(f"saved to {save}", file=report)
     if plot:
         from fastrnn.forecasting.pictures import draw  # noqa: PLC0415 - an extra
 
         draw(series, found, plot)
-        print(f"drawn to {plot}", file=sys.stderr)
+        print(f"drawn to {plot}", file=report)
     _print_json(series, found, tested) if as_json else _print_csv(series, found)
     return 0
 
@@ -100,13 +111,15 @@ def forecast(
 # ---- before any work ----
 
 
-def _check_options(model: str | None, save: str | None, plot: str | None, encoding: str, given: set[str]) -> None:
+def _check_options(
+    file: str, model: str | None, save: str | None, plot: str | None, encoding: str, given: set[str]
+) -> None:
     """Find what would fail after the training."""
     if model == "":
         raise click.UsageError("--model: expected a path, got nothing")
     if model and given:
         raise click.UsageError(f"--{min(given)} is for training, and --model does without: leave one of them out")
-    check_writable(save=save, plot=plot)
+    check_writable(file, save=save, plot=plot)
     if plot:
         check_picture("--plot", plot)
     check_encoding("--encoding", encoding)
@@ -135,20 +148,19 @@ def _train(series: Series, horizon: int, plan: Plan, seed: int) -> tuple[SeriesM
     """Train a model and say what it is worth."""
     start = time.perf_counter()
     trained, tested = train_and_test(series, horizon, plan, seed=seed)
-    if sys.stderr is None:
-        return trained, tested
+    report = or_nowhere(sys.stderr)
     T = len(series.values)
     print(
         f"{series.name}: {T:,} values, {series.label(0)} to {series.label(T - 1)}; "
         f"trained in {time.perf_counter() - start:.1f} s\n{trained.settings}",
-        file=sys.stderr,
+        file=report,
     )
     steps = len(tested.rmse[MODEL])
     ahead = "one step ahead" if steps == 1 else f"one step ahead, and on the average of {steps}"
-    print(f"root mean squared error of the last {tested.rows:,} values, not trained on, {ahead}:", file=sys.stderr)
+    print(f"root mean squared error of the last {tested.rows:,} values, not trained on, {ahead}:", file=report)
     for name, errors in tested.rmse.items():
         mean = "" if steps == 1 else f"{np.mean(errors):12.5g}"
-        print(f"  {name:<16}{errors[0]:12.5g}{mean}", file=sys.stderr)
+        print(f"  {name:<16}{errors[0]:12.5g}{mean}", file=report)
     return trained, tested
 
 
@@ -156,10 +168,18 @@ def _train(series: Series, horizon: int, plan: Plan, seed: int) -> tuple[SeriesM
 
 
 def _print_csv(series: Series, found: Forecast) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer = csv.writer(or_nowhere(sys.stdout), lineterminator="\n")
     writer.writerow(["step" if series.calendar is None else "date", "forecast", "lower", "upper"])
+    digits = _digits(found)
     for label, *numbers in zip(*found, strict=True):
-        writer.writerow([label, *(f"{number:.7g}" for number in numbers)])
+        writer.writerow([label, *(f"{number:.{digits}g}" for number in numbers)])
+
+
+def _digits(found: Forecast) -> int:
+    """Return how many digits show four of what the numbers differ by, seven at least."""
+    numbers = np.concatenate(found[1:])
+    largest, width = np.abs(numbers).max(), np.ptp(numbers)
+    return min(17, max(7, 5 + math.floor(math.log10(largest / width)))) if width else 7
 
 
 def _print_json(series: Series, found: Forecast, tested: Backtest | None) -> None:
@@ -167,6 +187,11 @@ def _print_json(series: Series, found: Forecast, tested: Backtest | None) -> Non
     tree: dict[str, Any] = {"column": series.name, "forecast": rows}
     if tested is not None:
         errors = {"rmse": tested.rmse, "mae": tested.mae}
-        listed = {kind: {name: own.tolist() for name, own in found.items()} for kind, found in errors.items()}
+        listed = {kind: {name: _listed(own) for name, own in found.items()} for kind, found in errors.items()}
         tree["backtest"] = {"rows": tested.rows, **listed}
-    print(json.dumps(tree, indent=1))
+    print(json.dumps(tree, indent=1, allow_nan=False))
+
+
+def _listed(errors: Array) -> list[float | None]:
+    """Return errors as JSON has them: null for one that is infinite."""
+    return [error if math.isfinite(error) else None for error in errors.tolist()]

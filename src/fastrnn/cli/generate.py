@@ -26,16 +26,18 @@ TRAINING = ("cell", "hidden_size", "num_layers", "epochs", "checkpoint", "resume
 @click.option("--train", "text", metavar="FILE", help="Learn from this text, and from each further FILE.")
 @click.option("--model", metavar="PATH", help="Use the model in this file instead of training one.")
 @click.option("--prompt", help="What the text begins with.  [default: an empty line]")
-@click.option("--length", type=click.IntRange(1), default=500, show_default=True, help="Characters to write.")
+@click.option("--length", type=click.IntRange(1, 10**8), default=500, show_default=True, help="Characters to write.")
 @click.option("--temperature", type=click.FloatRange(0), default=0.8, show_default=True, help="0: the likeliest ones.")
 @click.option("--top-k", type=click.IntRange(1), help="How many of the likeliest characters may follow.")
 @click.option(
     "--cell", type=click.Choice(["lstm", "gru", "rnn"]), default="lstm", show_default=True, help="Recurrent cell."
 )
 @click.option(
-    "--hidden", "hidden_size", type=click.IntRange(1), default=256, show_default=True, help="Units of a layer."
+    "--hidden", "hidden_size", type=click.IntRange(1, 10**4), default=256, show_default=True, help="Units of a layer."
 )
-@click.option("--layers", "num_layers", type=click.IntRange(1), default=1, show_default=True, help="Recurrent layers.")
+@click.option(
+    "--layers", "num_layers", type=click.IntRange(1, 100), default=1, show_default=True, help="Recurrent layers."
+)
 @click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Times through the text.")
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of weights, and of what is written."
@@ -71,8 +73,10 @@ def generate(
     _check_options(context, text, model, files)
     _check_writing(prompt, temperature)
     check_encoding("--encoding", encoding)
-    check_writable(save=save)
-    _check_checkpoint(training["checkpoint"], resume=training["resume"])
+    directory = training["checkpoint"]
+    _check_checkpoint(directory, resume=training["resume"])
+    own = () if directory is None else (directory, Checkpoint(directory).path)
+    check_writable(*files, *own, *(() if text is None else (text,)), save=save)
 
     bits = None
     if text is None:

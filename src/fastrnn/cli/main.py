@@ -51,8 +51,9 @@ def _fail(message: str, status: int) -> None:
             sys.stdout.flush()
     except OSError:  # what can't be written must not be tried again when Python exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    with contextlib.suppress(OSError):
-        print(f"fastrnn: {' '.join(message.split())}", file=sys.stderr)
+    if sys.stderr is not None:  # or it would go to standard output
+        with contextlib.suppress(OSError):
+            print(f"fastrnn: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(status)
 
 
