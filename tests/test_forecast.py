@@ -374,6 +374,20 @@ def test_hostile_entries_are_refused(tmp_path, place, value):
         load(path)
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (fastrnn.GRU(12, 3), fastrnn.Linear(3, 1)),  # an output a step
+        (fastrnn.Embedding(12, 3), fastrnn.GRU(3, 3), fastrnn.Last(), fastrnn.Linear(3, 1)),
+        (fastrnn.GRU(12, 3), fastrnn.Last(), fastrnn.Linear(3, 2)),
+    ],
+)
+def test_networks_that_tell_no_single_number_are_refused(tmp_path, layers):
+    small()._replace(networks=(fastrnn.Sequential(*layers),)).save(tmp_path / "m")
+    with pytest.raises(ModelFileError, match="not those of a series"):
+        load(tmp_path / "m")
+
+
 @pytest.mark.parametrize("entry", [None, "", "[" * 100_000, "[]", "null", "{}"])
 def test_models_without_a_series(tmp_path, entry):
     path = tmp_path / "m.safetensors"

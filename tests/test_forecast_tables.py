@@ -32,6 +32,9 @@ def table_of(dates, head="date,value"):
         (("2020-10", "2020-11", "2020-12"), "month", 12, ("2021-01", "2021-02")),
         (("2020/10", "2020/12", "2021/02"), "2 months", 6, ("2021/04", "2021/06")),
         (("2020-01-31", "2020-02-29", "2020-03-31"), "month", 12, ("2020-04-30", "2020-05-31")),
+        (("2020-01-30", "2020-02-29", "2020-03-30"), "month", 12, ("2020-04-30", "2020-05-30")),
+        (("2020-03-30", "2020-06-30", "2020-09-30", "2020-12-30"), "quarter", 4, ("2021-03-30", "2021-06-30")),
+        (("2018-12-30", "2019-12-30", "2020-12-30"), "year", None, ("2021-12-30",)),
         (("2020-01-15", "2020-02-15", "2020-03-15"), "month", 12, ("2020-04-15", "2020-05-15")),
         (("2020-02-26", "2020-02-27", "2020-02-28", "2020-03-02"), "business day", 5, ("2020-03-03", "2020-03-04")),
         (("28.02.2020", "29.02.2020", "01.03.2020"), "day", 7, ("02.03.2020", "03.03.2020")),
@@ -104,6 +107,15 @@ def test_dates_that_can_not_be_read(dates, row, said):
     assert caught.value.row == row
 
 
+def test_dates_in_an_unknown_layout_do_not_get_lost():
+    for head in ("date,value", "Date,value", "start_date,value"):
+        with pytest.raises(TableError, match=r"line 2: .*expected a date such as .*, got '5/31/2020'"):
+            series_of(table_of(["5/31/2020", "6/30/2020"], head), "value")
+    for head in ("update,value", "time,value"):  # no dates: numbers of steps
+        assert series_of(table_of(["0.5", "1.0"], head), "value").calendar is None
+    assert series_of("date\n1\n2\n").name == "date"  # a table of this column alone
+
+
 # ---- tables ----
 
 
@@ -115,6 +127,8 @@ def test_dates_that_can_not_be_read(dates, row, said):
         "date\tx\n2020-01\t1.5\n2020-02\t-2\n",
         '"date","x"\n"2020-01","1.5"\n"2020-02"," -2 "\n',
         "\n\ndate,x\n\n2020-01,1.5\n\n2020-02,-2\n\n",
+        "date,x\r2020-01,1.5\r2020-02,-2\r",
+        '\ufeff"date",x\n2020-01,1.5\n2020-02,-2\n',
         "x,date\n1.5,2020-01\n-2,2020-02",
         "x,date,note\n1.5,2020-01,a\n-2e0,2020-02,",
     ],

@@ -66,6 +66,7 @@ def backtest(
     y, T = series.values, len(series.values)
     if not max(model.settings.history, season) <= start < T:
         raise ValueError(f"start: expected {max(model.settings.history, season)} to {T - 1}, got {start}")
+    model.expect_usable(y)
     H = min(horizon, T - start)
     transform = model.settings.transform
     paths = _refitting(model, series, start, H) if refit else model.rolling(series, start, H)
@@ -76,11 +77,18 @@ def backtest(
     z = _errors(paths, transform.stabilized(y), start)
     return Backtest(
         T - start,
-        {name: np.sqrt(np.nanmean(error**2, axis=0)) for name, error in errors.items()},
+        {name: _root_mean_square(error) for name, error in errors.items()},
         {name: np.nanmean(np.abs(error), axis=0) for name, error in errors.items()},
-        tuple(np.sqrt(np.nanmean(z**2, axis=0)).tolist()),
+        tuple(_root_mean_square(z).tolist()),
         told[MODEL],
     )
+
+
+def _root_mean_square(errors: Array) -> Array:
+    """Return it for each step ahead, (H,), of errors of any size: a power of two keeps squares finite, and above 0."""
+    power = np.frexp(np.nanmax(np.abs(errors)))[1]
+    with np.errstate(over="ignore"):  # of what is infinite already
+        return np.asarray(np.ldexp(np.sqrt(np.nanmean(np.ldexp(errors, -power) ** 2, axis=0)), power))
 
 
 def _refitting(model: SeriesModel, series: Series, start: int, horizon: int) -> Array:
@@ -146,11 +154,12 @@ def train_and_test(
     start = T - max(1, round(HELD_OUT * T))
     if start < LEAST:
         raise ValueError(f"series: too short, expected at least {round(LEAST / (1 - HELD_OUT))} values, got {T}")
+    series.labels_ahead(horizon)
     checked(series, plan or Plan())  # a plan that suits all of it
     part, plan = checked(series.head(start), plan or Plan())
     rng = as_generator(seed)
     with Progress(3 * plan.members, verbose, file) as advance:
-        settings = choose(part, plan, rng, advance)
+        settings = choose(part, plan, rng, advance, least=series.values.min())
         found = backtest(fit(part, settings, plan.members, rng, advance), series, start, horizon, plan.season or 1)
         model = fit(series, settings, plan.members, rng, advance)
     return model._replace(spread=found.spread), found

@@ -15,6 +15,8 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from fastrnn._validation import shown
+
 DAY = 86400
 QUARTER = "%Y-Q%q"  # %q is ours: strptime has no quarters
 LAYOUTS = (
@@ -69,13 +71,13 @@ def read_dates(texts: Sequence[str]) -> tuple[list[datetime], str]:
     """
     layout = layout_of(texts[0])
     if layout is None:
-        raise DateError(0, f"expected a date such as 2024-05-31, 2024-05, 2024-Q2, 2024 or 2024-05-31 12:00, "
-                           f"got {texts[0]!r}")  # fmt: skip
+        raise DateError(0, f"expected a date such as 2024-05-31, 31.05.2024, 2024-05, 2024-Q2 or 2024-05-31 12:00, "
+                           f"got {shown(texts[0])}")  # fmt: skip
     dates: list[datetime] = []
     for row, text in enumerate(texts):
         date = read_date(text, layout)
         if date is None:
-            raise DateError(row, f"expected a date like {texts[0]}, got {text!r}")
+            raise DateError(row, f"expected a date like {texts[0]}, got {shown(text)}")
         if dates and date <= dates[-1]:
             what = "comes twice" if date == dates[-1] else f"is earlier than {texts[row - 1]} before it"
             raise DateError(row, f"the date {text} {what}; expected dates in order, each once")
@@ -94,7 +96,7 @@ class Calendar(NamedTuple):
     anchor : int
         In units, that of position 0.
     day : int
-        Of the month, if the unit is months; 31 stands for the last one.
+        Of the month, if the unit is months; the last one of a month that has not so many.
     layout : str
         How dates are written.
     """
@@ -122,15 +124,14 @@ class Calendar(NamedTuple):
 
     @classmethod
     def _months(cls, dates: Sequence[datetime], layout: str) -> Self | None:
-        """Return months, if the dates are on one day of the month or on its last one, at one time of the day."""
-        days = {date.day for date in dates}
-        last = all(date.day == monthrange(date.year, date.month)[1] for date in dates)
-        if (len(days) > 1 and not last) or len({date.time() for date in dates}) > 1 or dates[0].time() != EPOCH.time():
-            return None
-        if max(days) > 28 and not last:
+        """Return months, if the dates are on one day of the month, or on the last one of months that end before it."""
+        ends = [monthrange(date.year, date.month)[1] for date in dates]
+        last = all(date.day == end for date, end in zip(dates, ends, strict=True))
+        day = 31 if last else max(date.day for date in dates)
+        if any(date.day != min(day, end) or date.time() != EPOCH.time() for date, end in zip(dates, ends, strict=True)):
             return None
         counts = [12 * date.year + date.month - 1 for date in dates]
-        return cls("months", _common_step(counts), counts[0], 31 if last else dates[0].day, layout)
+        return cls("months", _common_step(counts), counts[0], day, layout)
 
     @classmethod
     def _business_days(cls, dates: Sequence[datetime], layout: str) -> Self | None:

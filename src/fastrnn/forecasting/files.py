@@ -62,7 +62,7 @@ def _model(entry: dict[str, Any], parts: dict[str, Sequential]) -> SeriesModel:
     features = 0 if settings.season is None else season_features(np.zeros(1, np.int64), settings.season).shape[1]
     if tuple(linear.sizes) != (settings.steps + features, 1) or linear.recurrent or linear.dtype != np.float64:
         raise ValueError("the linear part has other inputs")
-    if any(one.sizes[0] != 1 + features or one.sizes[-1] != 1 or not one.recurrent for one in networks):
+    if not all(one.recurrent and _tells_one_number(one, 1 + features) for one in networks):
         raise ValueError("a network has other inputs")
     frame = Series(np.empty(0), _calendar(calendar), _text(entry["name"]), _whole(entry["start"], -LARGEST))
     spread = tuple(_number(value, 0.0) for value in entry["spread"])
@@ -70,6 +70,13 @@ def _model(entry: dict[str, Any], parts: dict[str, Sequential]) -> SeriesModel:
     if not scale:
         raise ValueError("the scale is zero")
     return SeriesModel(settings, _number(entry["mean"]), scale, linear, networks, spread, frame)
+
+
+def _tells_one_number(network: Sequential, inputs: int) -> bool:
+    """Return whether a network gives (N, 1) for windows (N, L, inputs)."""
+    if network.takes_ids or network.sizes[0] != inputs:
+        return False
+    return bool(network.predict(np.zeros((1, 2, inputs), np.float32)).shape == (1, 1))
 
 
 def _settings(entry: dict[str, Any]) -> Settings:

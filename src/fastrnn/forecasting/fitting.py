@@ -6,7 +6,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from fastrnn.forecasting.model import SeriesModel, Settings, flat, inputs
+from fastrnn.forecasting.model import SeriesModel, Settings, flat, inputs, single
 from fastrnn.forecasting.series import Array, Series
 from fastrnn.layers import GRU, Last, Linear, Sequential
 from fastrnn.optimizers import AdamW
@@ -85,7 +85,11 @@ class Ridge:
         lag = np.arange(1.0, L + 1)
         P = np.full(len(self.moment), float(settings.penalty))
         P[:L] *= lag**settings.decay
-        beta = np.linalg.solve(self.gram + np.diag(P), self.moment)
+        A = self.gram + np.diag(P)
+        try:
+            beta = np.linalg.solve(A, self.moment)
+        except np.linalg.LinAlgError:  # values so large that the penalty is lost in rounding
+            beta = np.linalg.lstsq(A, self.moment)[0]
         beta[:L] *= max(1.0, _growth(beta[:L])) ** -lag
         return beta, self.level - float(self.center @ beta)
 
@@ -136,7 +140,7 @@ def fit_network(
 
 def _single(array: Array) -> NDArray[np.float32]:
     """Return float32, and values (N,) as (N, 1)."""
-    return np.asarray(array[:, None] if array.ndim == 1 else array, np.float32)
+    return single(array[:, None] if array.ndim == 1 else array)
 
 
 def trained_part(series: Series) -> Series:

@@ -22,6 +22,7 @@ from fastrnn.layers import Sequential
 
 HARMONICS = 6  # of the season at most
 COVERAGE = 0.9  # of an interval
+MOST = 1e6  # standard deviations that networks are told of
 QUANTILE = 1.6449  # of the normal distribution, for that coverage
 
 
@@ -127,17 +128,15 @@ class SeriesModel(NamedTuple):
             If a forecast is not finite.
         """
         series = self._checked(as_a_series(series), expected_horizon(horizon))
+        labels = series.labels_ahead(horizon)
         T, transform = len(series.values), self.settings.transform
         z = transform.stabilized(series.values)
-        ahead = self.paths(z[None, T - self.settings.history :], self._phases(series, T), horizon)[0]
-        half = QUANTILE * _extended(self.spread, horizon)
-        values, lower, upper = (transform.restored(part) for part in (ahead, ahead - half, ahead + half))
+        with np.errstate(over="ignore", invalid="ignore"):  # seen below
+            ahead = self.paths(z[None, T - self.settings.history :], self._phases(series, T), horizon)[0]
+            half = QUANTILE * _extended(self.spread, horizon)
+            values, lower, upper = (transform.restored(part) for part in (ahead, ahead - half, ahead + half))
         if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
             raise FloatingPointError(f"the forecast is no longer finite within {horizon} steps; use a shorter horizon")
-        try:
-            labels = [series.label(T + i) for i in range(horizon)]
-        except OverflowError:
-            raise ValueError(f"horizon: {horizon} steps lead beyond the year 9999") from None
         return Forecast(labels, values, lower, upper)
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -192,6 +191,12 @@ class SeriesModel(NamedTuple):
             return np.asarray(told)
         return np.asarray(told + self.settings.weight * mean_of(self.networks, seen(x, self.settings)))
 
+    def expect_usable(self, values: Array) -> None:
+        """Raise ValueError unless the transform is defined for all values."""
+        if not usable(self.settings.transform.stabilizer, values.min()):
+            least = "> 0" if self.settings.transform.stabilizer == "log" else ">= 0"
+            raise ValueError(f"series: expected numbers {least} as in training, got {values.min():g}")
+
     def _checked(self, series: Series, horizon: int) -> Series:
         """Return a series that can be gone on with, or raise."""
         values, need = series.values, self.settings.history
@@ -201,9 +206,7 @@ class SeriesModel(NamedTuple):
             )
         if horizon > len(values):
             raise ValueError(f"horizon: expected at most {len(values)}, as many steps as the series has, got {horizon}")
-        if not usable(self.settings.transform.stabilizer, values):
-            least = "> 0" if self.settings.transform.stabilizer == "log" else ">= 0"
-            raise ValueError(f"series: expected numbers {least} as in training, got {values.min():g}")
+        self.expect_usable(values)
         ours, theirs = self.frame.calendar, series.calendar
         if (ours and (ours.unit, ours.every)) != (theirs and (theirs.unit, theirs.every)):
             steps = ["no dates" if one is None else f"steps of one {one.step}" for one in (ours, theirs)]
@@ -272,5 +275,13 @@ def seen(x: Array, settings: Settings) -> Array:
 
 def mean_of(networks: Sequence[Sequential], x: Array) -> Any:
     """Return what networks tell on the average, (N,), of windows (N, L, 1 + F)."""
-    single = x.astype(np.float32)
-    return np.mean([network.predict(single)[:, 0] for network in networks], axis=0, dtype=np.float64)
+    narrow = single(x)
+    return np.mean([network.predict(narrow)[:, 0] for network in networks], axis=0, dtype=np.float64)
+
+
+def single(array: Array) -> NDArray[np.float32]:
+    """Return float32; what is far out of what the scale was taken from is no more than a million standard deviations.
+
+    Squares and products with weights are finite then.
+    """
+    return np.clip(array, -MOST, MOST).astype(np.float32)

@@ -17,6 +17,7 @@ from fastrnn.forecasting.series import LARGEST, Array, Series, filled, first_gap
 
 DELIMITERS = ",;\t"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+DATE_NAME = re.compile(r"(?<![a-z])(date|datetime|timestamp)(?![a-z])", re.IGNORECASE)
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}  # in any case
 
 
@@ -59,7 +60,8 @@ def read_table(text: str) -> Table:
     TableError
         If it has no header, no rows, or rows of other lengths than the header.
     """
-    head = text.lstrip("\r\n").partition("\n")[0][: csv.field_size_limit()]
+    text = text.removeprefix("\ufeff")
+    head = re.split("[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0][: csv.field_size_limit()]
     delimiter = max(DELIMITERS, key=lambda mark: len(next(csv.reader([head], delimiter=mark), [])))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     found: list[tuple[list[str], int]] = []
@@ -100,7 +102,8 @@ def series_in(table: Table, column: str | None = None, date: str | None = None, 
     column : str, optional
         Its name; the only one besides the dates if not given.
     date : str, optional
-        The column of dates; the first one that has a date in its first row if not given, and none if there is none.
+        The column of dates; if not given, the first one that has a date in its first row or is called a date, and none
+        if there is none.
     missing : {"refuse", "interpolate", "previous"}
         What becomes of values, and of rows between dates, that are not there.
 
@@ -143,13 +146,18 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _date_column(table: Table, column: str | None) -> str | None:
-    """Return the first column that begins with a date; one of plain years has to be called so."""
+    """Return the first column that begins with a date; one of plain years has to be called so.
+
+    If there is none, one that is called a date is returned all the same: dates in an unknown layout are an error, for
+    they must not get lost.
+    """
     for name, text in zip(table.names, table.rows[0], strict=True):
         years = layout_of(text) == "%Y"
         called = re.search("year|date|time", name, re.IGNORECASE)
         if name != column and layout_of(text) is not None and (called or not years) and table.names.count(name) == 1:
             return name
-    return None
+    called_so = (name for name in table.names if name != column and DATE_NAME.search(name))
+    return next((name for name in called_so if table.names.count(name) == 1 < len(table.names)), None)
 
 
 def _value_column(table: Table, date: str | None) -> str:

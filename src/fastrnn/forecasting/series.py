@@ -12,6 +12,7 @@ from fastrnn.forecasting.calendar import Calendar
 Array = NDArray[Any]
 FILLS = ("refuse", "interpolate", "previous")
 LARGEST = 1e100  # of which squares are finite still
+SMALLEST = 1e-100  # that values must differ by, so that squares of errors are not zero
 
 
 class Series(NamedTuple):
@@ -37,6 +38,20 @@ class Series(NamedTuple):
         """Return the date of a row, or its number from 1 on; a row may lie beyond the end."""
         position = self.start + row
         return f"{position + 1}" if self.calendar is None else self.calendar.text(position)
+
+    def labels_ahead(self, horizon: int) -> list[str]:
+        """Return the labels of the steps that follow.
+
+        Raises
+        ------
+        ValueError
+            If one of them has no date.
+        """
+        T = len(self.values)
+        try:
+            return [self.label(T + i) for i in range(horizon)]
+        except OverflowError:
+            raise ValueError(f"horizon: {horizon} steps lead beyond the year 9999") from None
 
     def phase(self, season: int) -> int:
         """Return where in a season the first value stands, 0 to below ``season``."""

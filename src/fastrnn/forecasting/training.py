@@ -13,7 +13,7 @@ from fastrnn._validation import Seed, as_generator, one_of, positive_int
 from fastrnn.forecasting.fitting import Ridge, Windows, fit_network, linear_part, trained_part, windows_of
 from fastrnn.forecasting.model import SeriesModel, Settings, flat, mean_of, seen
 from fastrnn.forecasting.season import season_of
-from fastrnn.forecasting.series import Array, Series, as_a_series
+from fastrnn.forecasting.series import SMALLEST, Array, Series, as_a_series
 from fastrnn.forecasting.transforms import STABILIZERS, Transform, usable
 
 FOLDS = (1 / 2, 2 / 3, 5 / 6, 1)  # of the rows: settings are compared on each part between, fitted on what is before
@@ -63,10 +63,14 @@ def checked(series: Series | ArrayLike, plan: Plan) -> tuple[Series, Plan]:
         raise ValueError(f"series: too short, expected at least {LEAST} values to train on, got {len(y)}")
     if y.min() == y.max():
         raise ValueError(f"series: constant, all {len(y)} values are {y[0]:g}; there is nothing to learn")
+    if np.ptp(y) < SMALLEST:
+        raise ValueError(
+            f"series: all values lie within {np.ptp(y):g}, expected at least {SMALLEST:g}; write them in a smaller unit"
+        )
     one_of("transform", plan.transform, ("auto", *STABILIZERS))
     one_of("difference", plan.difference, DIFFERENCES)
     positive_int("members", plan.members)
-    if plan.transform != "auto" and not usable(plan.transform, y):
+    if plan.transform != "auto" and not usable(plan.transform, y.min()):
         least = "> 0" if plan.transform == "log" else ">= 0"
         raise ValueError(f"transform: {plan.transform} needs values {least}, and the smallest is {y.min():g}")
     season = season_of(series) if plan.season is None else positive_int("season", plan.season)
@@ -79,7 +83,7 @@ def checked(series: Series | ArrayLike, plan: Plan) -> tuple[Series, Plan]:
     plan = plan._replace(season=season)
     if plan.steps is not None:
         positive_int("steps", plan.steps)
-    if not any(True for _ in _shapes(y, plan)):
+    if not any(True for _ in _shapes(y, plan, y.min())):
         raise ValueError(f"series: too short, {len(y)} values, for such a window, season and differences")
     return series, plan
 
@@ -166,25 +170,29 @@ class Progress:
 # ---- the settings ----
 
 
-def choose(series: Series, plan: Plan, rng: np.random.Generator, advance: Advance) -> Settings:
+def choose(
+    series: Series, plan: Plan, rng: np.random.Generator, advance: Advance, *, least: float = np.inf
+) -> Settings:
     """Return settings that forecast later parts of a series best, one step ahead, from what comes before them.
 
-    The linear part, which is fitted at once, chooses all but the epochs of the networks and their weight.
+    The linear part, which is fitted at once, chooses all but the epochs of the networks and their weight. ``least`` is
+    the smallest value that the transform will meet later: a logarithm is of no use if there are zeros to come.
     """
+    least = min(least, series.values.min())
     series = trained_part(series)
-    candidates = [pair for shape in _shapes(series.values, plan) for pair in _compared(series, shape)]
+    candidates = [pair for shape in _shapes(series.values, plan, least) for pair in _compared(series, shape)]
     settings = min(candidates, key=lambda pair: pair[0])[1]
     return _with_networks(series, settings, plan.members, rng, advance)
 
 
-def _shapes(y: Array, plan: Plan) -> Iterator[Settings]:
+def _shapes(y: Array, plan: Plan, smallest: float) -> Iterator[Settings]:
     """Yield what is open but for the penalties, as far as there are values enough."""
     s = plan.season or 1
     known: dict[str, tuple[int, ...]] = {"none": (), "first": (1,)}
     if s > 1:
         known |= {"seasonal": (s,), "both": (1, s)}
     lags = [one for name, one in known.items() if plan.difference in ("auto", name)]
-    stabilizers = [name for name in STABILIZERS if plan.transform in ("auto", name) and usable(name, y)]
+    stabilizers = [name for name in STABILIZERS if plan.transform in ("auto", name) and usable(name, smallest)]
     windows = WINDOWS if plan.steps is None else (plan.steps,)
     least = round(FOLDS[0] * len(y))
     for name, one, steps in itertools.product(stabilizers, lags, windows):
@@ -211,7 +219,8 @@ def _fold_errors(series: Series, candidates: Sequence[Settings], start: int) -> 
     ridge, X = Ridge(data.x[:first], data.y[:first]), flat(data.x[first:])
     fits = [ridge.solve(one) for one in candidates]
     told = np.stack([X @ beta + b for beta, b in fits]) * data.scale + data.mean + data.carried[first:]
-    return np.asarray(((shape.transform.restored(told) - series.values[start:]) ** 2).sum(axis=1))
+    with np.errstate(over="ignore"):  # an infinite error is not chosen
+        return np.asarray(((shape.transform.restored(told) - series.values[start:]) ** 2).sum(axis=1))
 
 
 def _with_networks(

@@ -70,6 +70,6 @@ class Transform(NamedTuple):
         return ", ".join([*own, *(f"difference of {lag} step{'s' * (lag > 1)}" for lag in self.lags)]) or "none"
 
 
-def usable(stabilizer: str, y: Array) -> bool:
-    """Return whether a function is defined for all values."""
-    return stabilizer == "none" or bool(y.min() > 0 if stabilizer == "log" else y.min() >= 0)
+def usable(stabilizer: str, smallest: float) -> bool:
+    """Return whether a function is defined for values from the smallest one on."""
+    return stabilizer == "none" or bool(smallest > 0 if stabilizer == "log" else smallest >= 0)
