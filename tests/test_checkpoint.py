@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import fastrnn
-from fastrnn.serialization import load_with_metadata
+from fastrnn.serialization import TEMPORARY, load_with_metadata
 from fastrnn.trainer.checkpoint import NAME, read, write
 from layer_table import same_bits
 from resumed_training import Halving, parts, plain, training
@@ -56,7 +56,18 @@ def test_killed_at_random_moments_a_training_ends_with_the_same_bits(tmp_path):
     assert same_bits(model.state_dict(), expected.state_dict())
     assert metadata["loss"] == repr(history.loss)
     assert metadata["batches"] == repr(history.batch_loss)
-    assert [path.name for path in directory.iterdir()] == [NAME]
+    assert (directory / NAME).exists()
+
+
+def test_files_that_were_left_half_written_are_removed_but_not_those_of_a_training_that_still_writes(tmp_path):
+    old, new = (tmp_path / TEMPORARY.format(name) for name in ("old", "new"))
+    for part in (old, new):
+        part.touch()
+    before = time.time() - 3600
+    os.utime(old, (before, before))
+    x, y = parts()
+    plain().fit(x, y, epochs=1, verbose=0, checkpoint=tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([new, tmp_path / NAME])
 
 
 class StopError(Exception):

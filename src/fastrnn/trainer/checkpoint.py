@@ -7,6 +7,7 @@ arrays are tensors and the rest is JSON in the header's metadata. Never pickle.
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from fastrnn.trainer.callbacks import expect_writable
 
 FORMAT = 1
 NAME = "checkpoint.safetensors"
+LEFT = 60.0  # seconds after which a file that is half written is taken for left behind
 ENTRY = "fastrnn_checkpoint"
 Tree = Any
 Arrays = dict[str, NDArray[Any]]
@@ -89,8 +91,7 @@ class Checkpoint:
             raise NotADirectoryError(f"checkpoint: expected a directory, got the file {self.path.parent}")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         expect_writable("checkpoint", self.path.parent)
-        for part in self.path.parent.glob(TEMPORARY.format("*")):  # of a training that was killed while it wrote
-            part.unlink(missing_ok=True)
+        self._tidy()
         self._written, self._at = 0, time.monotonic()
         if not self.path.exists():
             return None
@@ -100,6 +101,13 @@ class Checkpoint:
                 "or another directory"
             )
         return read(self.path)
+
+    def _tidy(self) -> None:
+        """Remove what trainings left that were killed while they wrote; a file of late may be one that still writes."""
+        for part in self.path.parent.glob(TEMPORARY.format("*")):
+            with suppress(FileNotFoundError):  # gone in the meantime
+                if time.time() - part.stat().st_mtime > LEFT:
+                    part.unlink()
 
     def due(self, updates: int) -> bool:
         """Return whether it is time to write, after so many updates."""
