@@ -136,7 +136,12 @@ def read_options(seeds: int = 10, arguments: str = "") -> Options:
         if (quick or given) and out is None:
             what = "--quick" if quick else arguments
             raise click.UsageError(f"{what}: say --out DIRECTORY too; docs/results is for the whole form")
-        return Options(count or (1 if quick else seeds), quick, workers, out or RESULTS, given)
+        out = out or RESULTS
+        try:
+            out.mkdir(parents=True, exist_ok=True)  # before any training
+        except OSError as error:
+            raise click.UsageError(f"--out: {out}: {error.strerror}") from None
+        return Options(count or (1 if quick else seeds), quick, workers, out, given)
 
     if arguments:
         read.params.append(click.Argument(["given"], nargs=-1, metavar=f"[{arguments}]..."))

@@ -55,6 +55,13 @@ def test_what_is_no_result_of_the_whole_form_needs_a_place(monkeypatch, capsys, 
     assert f"{named}: say --out" in capsys.readouterr().err
 
 
+def test_a_place_that_can_not_be_made_is_refused_before_any_training(monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit):
+        read_from(monkeypatch, f"--out {tmp_path / 'file' / 'results'}")
+    assert f"--out: {tmp_path / 'file' / 'results'}: Not a directory" in capsys.readouterr().err
+
+
 def test_a_training_that_ran_out_of_sequences_is_no_success():
     from solving import Run, rows_of
 
