@@ -1,12 +1,7 @@
 """What the examples about text stand on: the text itself, n-gram models, and files of labelled sentences."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 
 from common import DATA
 from english.corpus import corpus
