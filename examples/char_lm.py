@@ -73,7 +73,7 @@ def learn(seed: int, ids: list[np.ndarray], size: int, hidden: int, epochs: int,
 
 def main(options: Options) -> None:
     """Train once a seed, beside PyTorch where it is installed; compare both with n-grams."""
-    size, hidden, epochs, longest = (120_000, 64, 3, 2) if options.quick else (None, 256, 5, 8)
+    size, hidden, epochs, longest = (120_000, 64, 3, 2) if options.quick else (None, 256, 5, 13)
     parts = corpus(size)
     vocabulary = Vocabulary.of_characters(parts.train)
     ids = [vocabulary.encode(part) for part in parts]

@@ -60,7 +60,7 @@ def learn(seed: int, ids: list[np.ndarray], vocabulary: Vocabulary, hidden: int,
 
 def main(options: Options) -> None:
     """Train once a seed and compare with n-grams."""
-    size, hidden, epochs, longest = (120_000, 64, 3, 1) if options.quick else (None, 200, 8, 5)
+    size, hidden, epochs, longest = (120_000, 64, 3, 1) if options.quick else (None, 200, 8, 12)
     parts = [part.lower() for part in corpus(size)]
     vocabulary = Vocabulary.of_words(parts[0], min_count=2)
     ids = [vocabulary.encode(part) for part in parts]

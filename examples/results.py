@@ -20,8 +20,7 @@ from fastrnn.serialization import write_whole
 
 HERE = Path(__file__).parent
 PAGE = RESULTS.parent / "results.md"
-# In the lesson's order.
-ORDER = [
+NAMES = [  # in the lesson's order
     "overfitting",
     "tdnn_window",
     "elman_xor",
@@ -43,7 +42,6 @@ ORDER = [
     "sentiment",
     "seq2seq_addition",
 ]
-NAMES = [name for name in ORDER if (HERE / f"{name}.py").exists()]
 HEAD = """\
 # Results
 

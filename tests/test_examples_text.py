@@ -1,12 +1,7 @@
 """What the examples about text stand on: the text itself, n-gram models, and files of labelled sentences."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 
 from common import DATA
 from english.corpus import corpus
@@ -36,6 +31,16 @@ def test_n_grams_know_what_they_have_seen():
     one, two, three = ngram_bits(cycle, [cycle[:100]], 3, 3)[:, 0]
     assert one == pytest.approx(np.log2(3), abs=0.01)
     assert max(two, three) < 0.05
+
+
+@pytest.mark.parametrize("size", [5, 10**6])  # of which the n-th power is no number of 64 bits
+def test_n_grams_look_back_as_far_as_they_say(size):
+    """After 0 1 comes 2, after 3 1 comes 4, at random: two bits in three symbols, or one where two before are seen."""
+    ids = np.concatenate([[[0, 1, 2], [3, 1, 4]][i] for i in np.random.default_rng(0).integers(2, size=200)])
+    one, two, *longer = ngram_bits(ids + size - 5, [ids[:300] + size - 5], size, 5)[:, 0] * 3
+    assert one > 5
+    assert two > 1.9
+    assert max(longer) < 1.5
 
 
 def test_one_symbol_s_share_is_its_count_less_a_discount():

@@ -18,14 +18,20 @@ import click
 from fastrnn.detector.scanning import TextError, read_text
 
 
+def check_paths(**paths: str | None) -> None:
+    """Find out before any work that a path is empty; the option's name comes with it."""
+    for name, path in paths.items():
+        if path == "":
+            raise click.UsageError(f"--{name}: expected a path, got nothing")
+
+
 def check_writable(**paths: str | None) -> None:
     """Find out before any work that a file can't be written; the option's name comes with its path."""
+    check_paths(**paths)
     for name, path in paths.items():
         if path is None:
             continue
         option = f"--{name}"
-        if path == "":
-            raise click.UsageError(f"{option}: expected a path, got nothing")
         parent = Path(path).parent
         if not parent.is_dir():
             raise click.UsageError(f"{option}: {parent}: no such directory")
@@ -33,8 +39,10 @@ def check_writable(**paths: str | None) -> None:
             raise click.UsageError(f"{option}: {path}: can't be written")
 
 
-def check_picture(option: str, path: str) -> None:
-    """Find out before any work that a picture can't be drawn: no Matplotlib, or not its format."""
+def check_picture(option: str, path: str | None) -> None:
+    """Find out before any work that a picture that is wanted can't be drawn: no Matplotlib, or not its format."""
+    if path is None:
+        return
     from fastrnn.plots import check_format  # noqa: PLC0415 - an extra
 
     try:
