@@ -7,9 +7,10 @@ one stream.
 
 - The baseline is an n-gram model with interpolated modified Kneser-Ney smoothing (Chen & Goodman 1999), of the length
   that is best on the validation part. The best on the test itself is shown too.
-- PyTorch trains the same network: the same initial weights, batches, optimiser, learning rates and clipping, one
-  thread each, epoch by epoch in turn. An epoch's time is everything from the ids to the new weights. The two differ by
-  rounding alone, which grows; noise is the standard deviation of PyTorch's own results from seed to seed.
+- PyTorch, where it is installed, trains the same network: the same initial weights, batches, optimiser, learning rates
+  and clipping, one thread each, epoch by epoch in turn. An epoch's time is everything from the ids to the new weights.
+  The two differ by rounding alone, which grows; noise is the standard deviation of PyTorch's own results from seed to
+  seed.
 - Three seeds.
 """
 

@@ -1,8 +1,9 @@
 """Forecasts of three real series.
 
 Monthly sunspots (1749 to 1983), airline passengers (1949 to 1960) and the carbon dioxide in the air over Mauna Loa
-(1958 to 2001), from `examples/data`. The last fifth of each is held out; nothing is chosen or trained on it. It is told
-month by month from what was known by then, one step ahead and up to twelve:
+(1958 to 2001), from `examples/data`. The last fifth of each is held out, and nothing is chosen or trained on it here;
+the remark behind the tables says what had been seen of it when the way of doing so was settled. It is told month by
+month from what was known by then, one step ahead and up to twelve:
 
 - by a GRU that sees five past values, relative to the last of them, and tells the next;
 - by `fastrnn.forecasting` as `fastrnn forecast` runs it: transform, differences and window chosen on the first four

@@ -50,7 +50,7 @@ written by `make results`, which runs each script of `examples/` as it stands, {
 machine below; the test suite runs each in a reduced form.
 
 A row has one training a seed, from seed 0 on: the mean over the seeds, the worst of them, and the mean time of one
-training on one core.
+training on one core. A row without a task has that of the row above.
 
 {machine}
 

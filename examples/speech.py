@@ -75,7 +75,7 @@ def main(options: Options) -> None:
             "share right",
             [together],
             worst=min,
-            published="0.9886 (ensemble of 11 LSTMs)",
+            published="0.9886, ensemble of 11 LSTMs (postnubilaphoebus/Jap_Speak_Recog, Keras)",
         ),
     ]
     report("speech", rows, draw(labels, found, np.stack([steps for _, steps in runs])), options)
