@@ -6,7 +6,8 @@ import pytest
 from common import DATA
 from english.corpus import corpus
 from english.ngrams import ngram_bits
-from sentiment import SHOWN, read
+from fastrnn.data import split_words
+from sentiment import SHOWN, read, with_pairs
 
 IDS = np.random.default_rng(0).choice(5, 400, p=[0, 0.5, 0.3, 0.15, 0.05]).astype(np.int32)  # 0 never occurs
 
@@ -65,6 +66,10 @@ def test_the_sentences_are_half_positive_and_not_those_of_the_picture():
     assert y[:4, 0].tolist() == [1, 0, 1, 0]  # neighbours are opposites
     shown = {sentence.lower().replace(" ,", ",").replace(" .", ".") for sentence in SHOWN}
     assert not shown & set(sentences)
+
+
+def test_pairs_of_words_are_words():
+    assert split_words(with_pairs("It was not good")) == ["It", "was", "not", "good", "It_was", "was_not", "not_good"]
 
 
 TEN = "good\tfine\nbad\tawful\n" * 5
