@@ -128,13 +128,13 @@ def draw(lags: tuple[int, ...], found: dict[tuple[str, int], Any], flows: dict[s
     right, fading = drawing.subplots(1, 2)
     for cell, colour in COLOURS.items():
         shares = [[1 - wrong for wrong, *_ in found[cell, lag]] for lag in lags]
-        line = {"color": colour, "linestyle": "--", "zorder": 3} if cell == "GRU" else {"color": colour}  # over the LSTM
-        right.plot(lags, [np.mean(share) for share in shares], marker="o", label=cell, **line)
+        over = {"linestyle": "--", "zorder": 3} if cell == "GRU" else {}  # the LSTM's line, which would hide it
+        right.plot(lags, [np.mean(share) for share in shares], marker="o", color=colour, label=cell, **over)
         for lag, share in zip(lags, shares, strict=True):
             right.plot([lag] * len(share), share, linestyle="", marker=".", color=colour, alpha=0.4)
         distance = np.arange(1, lags[-1] + 1)
         fading.plot(distance, flows[cell].T, color=colour, linewidth=0.7, alpha=0.5)
-        fading.plot(distance, np.exp(np.log(flows[cell] + 1e-300).mean(axis=0)), label=cell, **line)
+        fading.plot(distance, np.exp(np.log(flows[cell] + 1e-300).mean(axis=0)), color=colour, label=cell, **over)
     right.axhline(1 / SYMBOLS, color="0.5", linestyle="--", label="guessing")
     right.set(xscale="log", xlabel="lag in steps", ylabel="right of 1,000 fresh sequences", ylim=(0, 1.05))
     right.set_xticks(lags, [f"{lag:,}" for lag in lags], minor=False)
