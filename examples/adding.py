@@ -27,7 +27,7 @@ EPOCH, BATCH, TESTED = 2000, 20, 2560
 
 
 def sequences(count: int, steps: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return x (N, 1.1·T, 2), numbers and marks; y (N, 1); and how many steps of each count, (N,)."""
+    """Return x (N, longest, 2), numbers and marks; y (N, 1); and how many steps of each count, (N,)."""
     lengths = rng.integers(steps, steps + steps // 10 + 1, size=count)
     rows, x = np.arange(count), np.zeros((count, lengths.max(), 2), np.float32)
     x[..., 0] = rng.uniform(-1, 1, x.shape[:2])

@@ -6,8 +6,8 @@ them. An LSTM of three units, trained on n ≤ 10, counts up and down again in i
 that are many times longer (Gers & Schmidhuber 2001, "LSTM recurrent networks learn simple context-free and
 context-sensitive languages").
 
-A training that gets one of the strings of n ≤ 50 wrong is thrown away, and the next begins, from other weights;
-strings beyond that are the test.
+A training that gets one of the strings of n ≤ 50 wrong is thrown away, and the next begins, from other weights, five
+times at most; strings beyond that are the test.
 """
 
 from typing import Any

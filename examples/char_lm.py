@@ -7,9 +7,10 @@ one stream.
 
 - The baseline is an n-gram model with interpolated modified Kneser-Ney smoothing (Chen & Goodman 1999), of the length
   that is best on the validation part. The best on the test itself is shown too.
-- PyTorch trains the same network: the same initial weights, batches, optimiser, learning rates and clipping, one
-  thread each, epoch by epoch in turn. An epoch's time is everything from the ids to the new weights. The two differ by
-  rounding alone, which grows; noise is the standard deviation of PyTorch's own results from seed to seed.
+- PyTorch, where it is installed, trains the same network: the same initial weights, batches, optimiser, learning rates
+  and clipping, one thread each, epoch by epoch in turn. An epoch's time is everything from the ids to the new weights.
+  The two differ by rounding alone, which grows; noise is the standard deviation of PyTorch's own results from seed to
+  seed.
 - Three seeds.
 """
 
@@ -72,7 +73,7 @@ def learn(seed: int, ids: list[np.ndarray], size: int, hidden: int, epochs: int,
 
 def main(options: Options) -> None:
     """Train once a seed, beside PyTorch where it is installed; compare both with n-grams."""
-    size, hidden, epochs, longest = (120_000, 64, 3, 2) if options.quick else (None, 256, 5, 8)
+    size, hidden, epochs, longest = (120_000, 64, 3, 2) if options.quick else (None, 256, 5, 13)
     parts = corpus(size)
     vocabulary = Vocabulary.of_characters(parts.train)
     ids = [vocabulary.encode(part) for part in parts]

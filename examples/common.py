@@ -70,7 +70,7 @@ class Row:
     Attributes
     ----------
     task : str
-        What was learnt, and by what.
+        What was learnt, and by what; empty if it is that of the row above.
     measure : str
         What the values are, and their unit.
     values : sequence of float
@@ -234,9 +234,11 @@ def report(name: str, rows: Sequence[Row], figure: Any, options: Options, text: 
     elapsed = round(time.perf_counter() - _START, 1)
     tree = {"rows": [row.as_dict() for row in rows], "text": text, "elapsed": elapsed}
     write_whole(options.out / f"{name}.json", (json.dumps(tree, indent=1, ensure_ascii=False) + "\n").encode())
+    task = ""
     for row in tree["rows"]:
+        task = row["task"] or task  # an empty one is that of the row above
         verdict = {True: "met", False: "MISSED", None: ""}[row["met"]]
-        print(f"{row['task']}: {row['measure']}: mean {row['mean']:.4g}, worst {row['worst']:.4g}", end="")
+        print(f"{task}: {row['measure']}: mean {row['mean']:.4g}, worst {row['worst']:.4g}", end="")
         print(f" ({row['target']}: {verdict})" if row["target"] else "")
     if text:
         print(text)

@@ -25,11 +25,12 @@ from fastrnn.data import Vocabulary, streams
 from fastrnn.plots import figure
 
 STREAMS, WINDOW, PEAK = 16, 32, 5e-3
+TEMPERATURES = (0.5, 0.8, 1.0)
 PROMPTS = ("the name of the", "if the object is", "raises an", "a list of", "the type of", "must be an", "returns the")
 
 
 def learn(seed: int, ids: list[np.ndarray], vocabulary: Vocabulary, hidden: int, epochs: int) -> dict[str, Any]:
-    """Train on ids; return perplexities, a continuation, and what is likeliest to follow each prompt."""
+    """Train on ids; return perplexities, what is likeliest to follow each prompt, and a text at each temperature."""
     train, validation, test = ids
     rng = np.random.default_rng(seed)
     size = len(vocabulary)
@@ -50,17 +51,18 @@ def learn(seed: int, ids: list[np.ndarray], vocabulary: Vocabulary, hidden: int,
         shares = model.predict_proba(vocabulary.encode(prompt)[None])[0, -1]  # (size,)
         ranked = ((vocabulary.tokens[i], float(shares[i])) for i in np.argsort(-shares))
         follow[prompt] = list(islice((pair for pair in ranked if pair[0].isalpha()), 3))
+    begin = vocabulary.encode("if the")
     return {
         "curve": np.exp(history.validation_loss),
         "test": np.exp(trainer.evaluate(test[None, :-1], test[None, 1:])),
         "follow": follow,
-        "written": vocabulary.decode(model.generate(vocabulary.encode("if the"), 80, temperature=0.8, seed=seed)),
+        "written": {t: vocabulary.decode(model.generate(begin, 80, temperature=t, seed=seed)) for t in TEMPERATURES},
     }
 
 
 def main(options: Options) -> None:
     """Train once a seed and compare with n-grams."""
-    size, hidden, epochs, longest = (120_000, 64, 3, 1) if options.quick else (None, 200, 8, 5)
+    size, hidden, epochs, longest = (120_000, 64, 3, 1) if options.quick else (None, 200, 8, 12)
     parts = [part.lower() for part in corpus(size)]
     vocabulary = Vocabulary.of_words(parts[0], min_count=2)
     ids = [vocabulary.encode(part) for part in parts]
@@ -92,8 +94,8 @@ def text(run: dict[str, Any]) -> str:
         for prompt, words in run["follow"].items()
     )
     head = f"The text is that of {SOURCE}. What seed 0 holds for likeliest, punctuation left out:"
-    written = fill(run["written"], 100)
-    return f"{head}\n\n{table}\n\nAt temperature 0.8 it goes on from “if the”:\n\n```text\n{written}\n```"
+    written = [f"At temperature {t}:\n\n```text\n{fill(words, 100)}\n```" for t, words in run["written"].items()]
+    return "\n\n".join([head, table, "It goes on from “if the”.", *written])
 
 
 def draw(runs: list[dict[str, Any]], ngrams: np.ndarray) -> Any:

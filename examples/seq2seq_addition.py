@@ -1,10 +1,10 @@
 """Addition, learnt from examples.
 
 "12+345" goes in, character by character and backwards, "357" comes out: the encoder's last state is all that the
-decoder has. Keras' example `addition_rnn.py` does it with LSTMs of 128 units and reports 99 % after 55 passes over
-5,000 sums of two digits and 100 passes over 50,000 of three, a tenth of them held out. As there, a pair of numbers that
-is tested has been trained in neither order. Here every pair of training is shown in both orders in each pass, and
-what counts are whole sums, all of their digits right: 550 fresh ones of two digits, 5,000 of three.
+decoder has. Keras' example `addition_rnn.py` does it with LSTMs of 128 units and reports 99 % of the digits right after
+55 passes over 5,000 sums of two digits and 100 passes over 50,000 of three, a tenth of them held out. As there, a pair
+of numbers that is tested has been trained in neither order. Here every pair of training is shown in both orders in each
+pass, and what counts are whole sums, all of their digits right: 550 fresh ones of two digits, 5,000 of three.
 """
 
 import math
@@ -34,8 +34,8 @@ class Task(NamedTuple):
 
 
 TASKS = [
-    Task(2, 4500, 550, 64, 25, 64, published="0.99 after 55 passes (Keras, LSTM 128)"),
-    Task(3, 45_000, 5000, 128, 10, 128, seeds=3, published="0.99 after 100 passes (Keras, LSTM 128)"),
+    Task(2, 4500, 550, 64, 25, 64, published="0.99 of the digits, 55 passes (Keras, LSTM 128)"),
+    Task(3, 45_000, 5000, 128, 10, 128, seeds=3, published="0.99 of the digits, 100 passes (Keras, LSTM 128)"),
 ]
 QUICK = [Task(2, 4500, 550, 64, 8, 64)]
 

@@ -52,7 +52,8 @@ def probabilities(model: fastrnn.Sequential, x: list[np.ndarray]) -> np.ndarray:
 
 def main(options: Options) -> None:
     """Train once a seed; count the test utterances that each network gets right, and all of them together."""
-    runs, seconds = each_seed(learn, options, *((32, 20) if options.quick else (48, 60)))
+    hidden, epochs = (32, 20) if options.quick else (48, 60)
+    runs, seconds = each_seed(learn, options, hidden, epochs)
     labels = load(NAME, "test")[1]
     found = np.stack([test for test, _ in runs])  # (seeds, 370, 9)
     accuracy = (found.argmax(axis=-1) == labels).mean(axis=1)
@@ -60,7 +61,7 @@ def main(options: Options) -> None:
     limit = 0.9 if options.quick else 0.975
     rows = [
         Row(
-            "Japanese Vowels, GRU 2 × 48 in both directions",
+            f"Japanese Vowels, GRU 2 × {hidden} in both directions",
             "share right of 370 test utterances",
             accuracy,
             target=f"mean ≥ {limit}",
@@ -74,7 +75,7 @@ def main(options: Options) -> None:
             "share right",
             [together],
             worst=min,
-            published="0.9886 (ensemble of 11 LSTMs)",
+            published="0.9886, ensemble of 11 LSTMs (postnubilaphoebus/Jap_Speak_Recog, Keras)",
         ),
     ]
     report("speech", rows, draw(labels, found, np.stack([steps for _, steps in runs])), options)

@@ -159,6 +159,11 @@ def test_what_is_public_is_in_the_reference(package: str) -> None:
     assert not missing
 
 
+def test_the_reference_introduces_each_module_once() -> None:
+    modules = re.findall(r"^\.\. module:: (\S+)$", text_of("docs/reference.md"), re.MULTILINE)
+    assert sorted(modules) == sorted(set(modules))
+
+
 # ---- the command line ----
 
 

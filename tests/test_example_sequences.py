@@ -1,14 +1,10 @@
 """The sequences that the examples ship, and what is done to them."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-
-@pytest.fixture(autouse=True)
-def examples_path(monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "examples"))
+from gesture import RATE, T, decided
+from sequences import class_names, load, noisy
 
 
 @pytest.mark.parametrize(
@@ -21,8 +17,6 @@ def examples_path(monkeypatch):
     ],
 )
 def test_the_data_are_those_of_the_source(name, part, counts, steps, corner):
-    from sequences import class_names, load
-
     x, labels = load(name, part)
     assert np.bincount(labels).tolist() == counts
     assert len(x) == sum(counts)
@@ -34,8 +28,6 @@ def test_the_data_are_those_of_the_source(name, part, counts, steps, corner):
 
 
 def test_noise_is_drawn_anew_and_keeps_sequence_and_label_together():
-    from sequences import noisy
-
     x = [np.full((T, 2), T, dtype=np.float32) for T in range(1, 8)]
     batches = noisy(x, np.arange(1, 8), np.random.default_rng(0), batch_size=3, deviation=0.01, offset=0.01)
     first, second = list(batches()), list(batches())
@@ -51,8 +43,6 @@ def test_noise_is_drawn_anew_and_keeps_sequence_and_label_together():
 
 @pytest.mark.parametrize(("deviation", "offset"), [(0.5, 0.0), (0.0, 2.0), (0.5, 2.0)])
 def test_noise_has_the_deviations_that_were_asked_for(deviation, offset):
-    from sequences import noisy
-
     x = [np.zeros((50, 4), dtype=np.float32)] * 300
     rng = np.random.default_rng(0)
     noise = np.stack(next(noisy(x, np.zeros(300), rng, batch_size=300, deviation=deviation, offset=offset)())[0])
@@ -61,8 +51,6 @@ def test_noise_has_the_deviations_that_were_asked_for(deviation, offset):
 
 
 def test_when_a_decision_is_right_for_good():
-    from gesture import RATE, T, decided
-
     right = np.ones((4, T), dtype=bool)
     right[1, :20] = False
     right[2, 40] = False

@@ -11,20 +11,18 @@ from pathlib import Path
 
 import pytest
 
+import results
+from common import RESULTS, Options, each, each_seed, read_options
+from results import NAMES, PAGE, results_page
+from solving import Run, rows_of
+
 ROOT = Path(__file__).parents[1]
 SHARED = ("common", "results", "sequences", "solving")
 SCRIPTS = sorted(path.stem for path in (ROOT / "examples").glob("*.py") if path.stem not in SHARED)
 
 
-@pytest.fixture(autouse=True)
-def examples_path(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "examples"))
-
-
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_the_reduced_form_learns(name, tmp_path):
-    from common import Options
-
     importlib.import_module(name).main(Options(seeds=1, quick=True, out=tmp_path))
     rows = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))["rows"]
     assert all(math.isfinite(value) for row in rows for value in row["values"])
@@ -34,8 +32,6 @@ def test_the_reduced_form_learns(name, tmp_path):
 
 
 def read_from(monkeypatch, line, **options):
-    from common import read_options
-
     monkeypatch.setattr("sys.argv", ["example.py", *line.split()])
     return read_options(**options)
 
@@ -63,8 +59,6 @@ def test_a_place_that_can_not_be_made_is_refused_before_any_training(monkeypatch
 
 
 def test_a_training_that_ran_out_of_sequences_is_no_success():
-    from solving import Run, rows_of
-
     runs = [Run([0.1, 0.2], 10, solved, wrong, 1000) for solved, wrong in ((True, 0), (False, 2))]
     solved, count, wrong = (row.as_dict() for row in rows_of("a task", runs, [1, 1], limit=25, wrong=0.1))
     assert (solved["values"], solved["met"]) == ([1, 0], False)
@@ -74,14 +68,10 @@ def test_a_training_that_ran_out_of_sequences_is_no_success():
 
 
 def test_every_example_is_in_the_results():
-    from results import NAMES
-
-    assert sorted(NAMES) == SCRIPTS  # an example that has no place in ORDER
+    assert sorted(NAMES) == SCRIPTS
 
 
 def test_the_page_is_what_the_results_say():
-    from results import PAGE, results_page
-
     assert PAGE.read_text(encoding="utf-8") == results_page()
 
 
@@ -135,7 +125,6 @@ def handlers():
 
 @pytest.mark.usefixtures("handlers")
 def test_the_command_line_is_read(monkeypatch, tmp_path):
-    from common import RESULTS, Options, read_options
 
     def read(*arguments):
         monkeypatch.setattr(sys, "argv", ["example.py", *map(str, arguments)])
@@ -156,8 +145,6 @@ def test_the_command_line_is_read(monkeypatch, tmp_path):
     ],
 )
 def test_help_and_usage_errors_end_the_example(arguments, code, said, monkeypatch, capsys):
-    from common import read_options
-
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(sys, "argv", ["example.py", *arguments])
     with pytest.raises(SystemExit) as end:
@@ -175,8 +162,6 @@ def _square(x, fail):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_trainings_side_by_side_come_back_in_order(workers):
-    from common import Options, each
-
     results, seconds = each(_square, [(3, False), (1, False), (2, False)], Options(workers=workers))
     assert results == [9, 1, 4]
     assert len(seconds) == 3
@@ -184,23 +169,17 @@ def test_trainings_side_by_side_come_back_in_order(workers):
 
 
 def test_seeds_count_from_zero():
-    from common import Options, each_seed
-
     assert each_seed(_square, Options(seeds=3), False)[0] == [0, 1, 4]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_training_that_fails_ends_the_example(workers):
-    from common import Options, each_seed
-
     with pytest.raises(ValueError, match="failed at 2"):
         each_seed(_square, Options(seeds=4, workers=workers), True)
 
 
 def test_an_example_that_fails_leaves_the_page_as_it_was(monkeypatch, tmp_path):
     from click.testing import CliRunner
-
-    import results
 
     (tmp_path / "elman_xor.py").write_text("raise SystemExit(3)", encoding="utf-8")
     monkeypatch.setattr(results, "HERE", tmp_path)

@@ -1,17 +1,13 @@
 """What the examples about text stand on: the text itself, n-gram models, and files of labelled sentences."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 
 from common import DATA
 from english.corpus import corpus
 from english.ngrams import ngram_bits
-from sentiment import SHOWN, read
+from fastrnn.data import split_words
+from sentiment import SHOWN, read, with_pairs
 
 IDS = np.random.default_rng(0).choice(5, 400, p=[0, 0.5, 0.3, 0.15, 0.05]).astype(np.int32)  # 0 never occurs
 
@@ -38,6 +34,16 @@ def test_n_grams_know_what_they_have_seen():
     assert max(two, three) < 0.05
 
 
+@pytest.mark.parametrize("size", [5, 10**6])  # of which the n-th power is no number of 64 bits
+def test_n_grams_look_back_as_far_as_they_say(size):
+    """After 0 1 comes 2, after 3 1 comes 4, at random: two bits in three symbols, or one where two before are seen."""
+    ids = np.concatenate([[[0, 1, 2], [3, 1, 4]][i] for i in np.random.default_rng(0).integers(2, size=200)])
+    one, two, *longer = ngram_bits(ids + size - 5, [ids[:300] + size - 5], size, 5)[:, 0] * 3
+    assert one > 5
+    assert two > 1.9
+    assert max(longer) < 1.5
+
+
 def test_one_symbol_s_share_is_its_count_less_a_discount():
     """c(w) = 3, 5, 7 of 15, all above two: the discounts are 3 - 4 y c_4/c_3 with c_1 = 0, so 3 but for y = 0."""
     ids = np.repeat([0, 1, 2], [3, 5, 7])
@@ -60,6 +66,10 @@ def test_the_sentences_are_half_positive_and_not_those_of_the_picture():
     assert y[:4, 0].tolist() == [1, 0, 1, 0]  # neighbours are opposites
     shown = {sentence.lower().replace(" ,", ",").replace(" .", ".") for sentence in SHOWN}
     assert not shown & set(sentences)
+
+
+def test_pairs_of_words_are_words():
+    assert split_words(with_pairs("It was not good")) == ["It", "was", "not", "good", "It_was", "was_not", "not_good"]
 
 
 TEN = "good\tfine\nbad\tawful\n" * 5

@@ -1,22 +1,16 @@
-"""Models of a series: what they are by hand, what they look at, what they learn, and their files."""
-
-import json
+"""Models of a series: what they are by hand, what they look at, and what they learn."""
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 import fastrnn
-from fastrnn import ModelFileError
 from fastrnn.forecasting import (
     Calendar,
     Plan,
     Series,
-    SeriesModel,
     Settings,
     Transform,
     backtest,
-    load,
     train,
     train_and_test,
 )
@@ -24,26 +18,7 @@ from fastrnn.forecasting.backtesting import seasonal_naive
 from fastrnn.forecasting.fitting import Ridge, fit_network, linear_part, refitted, windows_of
 from fastrnn.forecasting.model import inputs, season_features
 from fastrnn.forecasting.training import best_weight, checked
-from fastrnn.serialization import load_several, save_several
-
-MONTHS = Calendar("months", 1, 12 * 2000, 1, "%Y-%m")
-T = 120
-SEASONAL = np.exp(4 + 0.01 * np.arange(T) + 0.2 * np.sin(np.arange(T) * np.pi / 6))
-GROWTH = Transform("log", (1,))
-NOISE = np.random.default_rng(0).normal(size=T)
-
-
-def small(transform=GROWTH, season=12, networks=2):
-    """Return a model with random parameters that are small enough to be stable."""
-    rng = np.random.default_rng(1)
-    features = 11 if season else 0
-    linear = linear_part(rng.normal(size=4 + features) * 0.1, 0.05)
-    parts = [
-        fastrnn.Sequential(fastrnn.GRU(1 + features, 3, seed=rng), fastrnn.Last(), fastrnn.Linear(3, 1, seed=rng))
-        for _ in range(networks)
-    ]
-    own = Settings(transform, 4, season, 1.0, 0.0, 5, 0.5)
-    return SeriesModel(own, 0.01, 0.1, linear, tuple(parts), (0.1, 0.2), Series(np.empty(0), MONTHS, "passengers"))
+from forecast_models import MONTHS, NOISE, SEASONAL, T, small
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +156,13 @@ def test_refitting_changes_the_linear_part_alone(trained):
     assert other.networks is model.networks
 
 
+def test_windows_have_the_season_of_what_follows_them():
+    x = inputs(np.arange(6.0).reshape(2, 3), np.array([0, 1]), 4)
+    assert x.shape == (2, 3, 4)
+    np.testing.assert_array_equal(x[0, -1, 1:], season_features(np.array([0]), 4)[0])
+    np.testing.assert_array_equal(x[0, 0, 1:], season_features(np.array([2]), 4)[0])
+
+
 # ---- what it learns ----
 
 
@@ -306,131 +288,3 @@ def test_what_can_not_be_forecast():
             own.forecast(Series(SEASONAL[:115], far), 115)
     with pytest.raises(FloatingPointError, match="no longer finite"):
         huge.forecast(Series(SEASONAL, MONTHS), 100)
-
-
-# ---- files ----
-
-
-def test_a_model_comes_back_from_its_file(trained, tmp_path):
-    model, path = trained[0], tmp_path / "m.safetensors"
-    series = Series(SEASONAL + NOISE, MONTHS)
-    for one in (model, small(), model._replace(networks=()), small(season=None)):
-        one.save(path)
-        again = load(path)
-        assert again._replace(linear=None, networks=(), frame=None) == one._replace(
-            linear=None, networks=(), frame=None
-        )
-        assert again.frame.calendar == one.frame.calendar
-        for ours, theirs in zip(one.forecast(series, 9)[1:], again.forecast(series, 9)[1:], strict=True):
-            np.testing.assert_array_equal(ours, theirs)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["m.safetensors"]
-
-
-def test_a_model_is_used_on_the_end_of_its_series(tmp_path):
-    """The season is that of the dates, whichever of them a file begins with."""
-    model = small()
-    whole = Series(SEASONAL, MONTHS)
-    part = Series(SEASONAL[31:], MONTHS, start=31)
-    moved = Series(SEASONAL[31:], MONTHS._replace(anchor=MONTHS.anchor + 31))
-    expected = model.forecast(whole, 3)
-    for other in (part, moved):
-        assert model.forecast(other, 3).labels == expected.labels
-        np.testing.assert_allclose(model.forecast(other, 3).values, expected.values)
-    model.save(tmp_path / "m")
-    np.testing.assert_array_equal(load(tmp_path / "m").forecast(moved, 3).values, model.forecast(moved, 3).values)
-
-
-@pytest.mark.parametrize(
-    ("place", "value"),
-    [
-        *((("mean",), value) for value in (None, "1", [], float("inf"), True)),
-        *((("scale",), value) for value in (0.0, -1.0)),
-        *((("spread",), value) for value in (None, [-1.0], ["x"])),
-        *((("start",), value) for value in (1.5, 10**30)),
-        *((("name",), value) for value in (3, None)),
-        *((("calendar",), value) for value in ([], "months", {})),
-        *((("calendar", "every"), value) for value in (0, 10**20)),
-        *((("calendar", "layout"), value) for value in ("%x", None)),
-        *((("calendar", "day"), value) for value in (0, 32)),
-        *((("settings", "steps"), value) for value in (0, 3, 10**12)),
-        *((("settings", "season"), value) for value in (1, 7, None)),
-        *((("settings", "weight"), value) for value in (-1, "1")),
-        *((("settings", "transform"), value) for value in (None, {"stabilizer": "cube", "lags": []})),
-        (("settings", "transform", "lags"), [0]),
-        (("settings", "transform", "lags"), [1, 2, 3]),
-    ],
-)
-def test_hostile_entries_are_refused(tmp_path, place, value):
-    path = tmp_path / "m.safetensors"
-    small().save(path)
-    parts, metadata = load_several(path)
-    entry = json.loads(metadata["forecasting"])
-    inner = entry
-    for key in place[:-1]:
-        inner = inner[key]
-    inner[place[-1]] = value
-    save_several(parts, path, {"forecasting": json.dumps(entry)})
-    with pytest.raises(ModelFileError, match=r"m\.safetensors: models, but not those of a series$"):
-        load(path)
-
-
-@pytest.mark.parametrize(
-    "layers",
-    [
-        (fastrnn.GRU(12, 3), fastrnn.Linear(3, 1)),  # an output a step
-        (fastrnn.Embedding(12, 3), fastrnn.GRU(3, 3), fastrnn.Last(), fastrnn.Linear(3, 1)),
-        (fastrnn.GRU(12, 3), fastrnn.Last(), fastrnn.Linear(3, 2)),
-    ],
-)
-def test_networks_that_tell_no_single_number_are_refused(tmp_path, layers):
-    small()._replace(networks=(fastrnn.Sequential(*layers),)).save(tmp_path / "m")
-    with pytest.raises(ModelFileError, match="not those of a series"):
-        load(tmp_path / "m")
-
-
-@pytest.mark.parametrize("entry", [None, "", "[" * 100_000, "[]", "null", "{}"])
-def test_models_without_a_series(tmp_path, entry):
-    path = tmp_path / "m.safetensors"
-    parts = {"linear": small().linear}
-    save_several(parts, path, None if entry is None else {"forecasting": entry})
-    with pytest.raises(ModelFileError, match="not those of a series"):
-        load(path)
-
-
-# ---- files of several models ----
-
-
-def test_several_models_in_one_file(tmp_path):
-    path = tmp_path / "m"
-    models = {"a": small().networks[0], "b": small().linear}
-    save_several(models, path, {"note": "two"})
-    found, metadata = load_several(path)
-    assert list(found) == ["a", "b"]
-    assert metadata == {"note": "two"}
-    for name, model in models.items():
-        for key, array in model.parameters().items():
-            np.testing.assert_array_equal(found[name].parameters()[key], array)
-    with pytest.raises(ModelFileError, match="a file of several models, not of one"):
-        fastrnn.load(path)
-    models["a"].save(path)
-    with pytest.raises(ModelFileError, match="a file of one model, not of several"):
-        load_several(path)
-    for name in ("", "a.b"):
-        with pytest.raises(ValueError, match="names without a point"):
-            save_several({name: models["a"]}, path)
-
-
-@pytest.mark.parametrize("parts", [None, [], "x", {"a": None}, {"a": {"layers": []}}, {}, {"b": {"layers": [{}]}}])
-def test_hostile_parts_are_refused(tmp_path, parts):
-    path = tmp_path / "m"
-    own = {"format": 1, "version": "0", "model": {"parts": parts}}
-    save_file({"a.0.weight": np.ones((1, 1), np.float32)}, path, {"fastrnn": json.dumps(own)})
-    with pytest.raises(ModelFileError):
-        load_several(path)
-
-
-def test_windows_have_the_season_of_what_follows_them():
-    x = inputs(np.arange(6.0).reshape(2, 3), np.array([0, 1]), 4)
-    assert x.shape == (2, 3, 4)
-    np.testing.assert_array_equal(x[0, -1, 1:], season_features(np.array([0]), 4)[0])
-    np.testing.assert_array_equal(x[0, 0, 1:], season_features(np.array([2]), 4)[0])

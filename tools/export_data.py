@@ -1,17 +1,19 @@
-"""Export the labelled sequences that the examples ship: examples/data/japanese_vowels.npz and basic_motions.npz.
+"""Export the data that the examples ship: the labelled sequences and the monthly series of examples/data.
 
-Run it where aeon is installed, which brings these data sets along; fastrnn itself needs no aeon:
+Run it where the packages are installed that bring them along; fastrnn itself needs none of them:
 
-    python -m pip install 'aeon==1.6.0' && python tools/export_data.py
+    python -m pip install aeon==1.6.0 pmdarima==2.1.1 statsmodels==0.15.0 && python tools/export_data.py
 
-examples/data/SOURCES.md tells whose they are; examples/common.py reads them.
+examples/data/SOURCES.md tells whose they are; examples/sequences.py and examples/forecast.py read them.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import aeon
 import numpy as np
 from aeon.datasets import load_basic_motions, load_japanese_vowels
+from statsmodels.datasets import co2
 
 DATA = Path(__file__).parents[1] / "examples" / "data"
 SETS = {"japanese_vowels": load_japanese_vowels, "basic_motions": load_basic_motions}
@@ -36,8 +38,34 @@ def export(name, load):
     np.savez_compressed(DATA / f"{name}.npz", classes=classes, **arrays)
 
 
+def months(first, values):
+    """Return a month and a value, as text, for each value from January of a year on."""
+    return [(f"{first + i // 12}-{i % 12 + 1:02d}", f"{value:g}") for i, value in enumerate(values)]
+
+
+def folder(package):
+    """Return where a package is, without importing it."""
+    return Path(find_spec(package).origin).parent
+
+
+def series():
+    """Return the rows (month, value) of each monthly series."""
+    passengers = (folder("aeon") / "datasets/data/Airline/Airline.csv").read_text().split()[1:]
+    weekly = co2.load_pandas().data["co2"]  # on Saturdays
+    means = weekly.groupby(weekly.index.strftime("%Y-%m")).mean()
+    return {
+        "airline": [line.split(",") for line in passengers],
+        "co2": [(month, "" if np.isnan(value) else f"{value:.2f}") for month, value in means.items()],
+        "sunspots": months(1749, np.loadtxt(folder("pmdarima") / "datasets/data/sunspots.txt.gz").ravel()),
+    }
+
+
 if __name__ == "__main__":
     for name, load in SETS.items():
         export(name, load)
         size = (DATA / f"{name}.npz").stat().st_size
         print(f"{name}.npz: {size / 1e3:.0f} kB, from aeon {aeon.__version__}")
+    for name, rows in series().items():
+        lines = ["date,value", *(",".join(row) for row in rows)]
+        (DATA / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        print(f"{name}.csv: {len(rows)} rows")

@@ -24,27 +24,33 @@ def ngram_bits(train: np.ndarray, texts: list[np.ndarray], size: int, longest: i
     ndarray (longest, len(texts))
         The mean bits of each text.
     """
-    assert size**longest < 2**63, "an n-gram is one number of 64 bits"
+    grams = _grams([train, *texts], size, longest)
     lower = [np.full(len(text), 1 / size) for text in texts]
     found: list[list[float]] = []
-    for n in range(1, longest + 1):
-        grams, counts = np.unique(_grams(train, n, size)[n - 1 :], return_counts=True)
-        raw = _Model(grams, counts, size)
-        pairs = list(zip(texts, lower, strict=True))
-        found.append([-np.log2(raw(_grams(text, n, size), p))[1:].mean() for text, p in pairs])
+    for n, (learnt, *asked) in enumerate(grams, 1):
+        raw = _Model(*np.unique(learnt[n - 1 :], return_counts=True), size)
+        pairs = list(zip(asked, lower, strict=True))
+        found.append([-np.log2(raw(own, p))[1:].mean() for own, p in pairs])
         if n < longest:
-            longer = np.unique(_grams(train, n + 1, size)[n:])
-            kinds = _Model(*np.unique(longer % size**n, return_counts=True), size)
-            lower = [kinds(_grams(text, n, size), p) for text, p in pairs]
+            _, places = np.unique(grams[n][0][n:], return_index=True)  # where each longer one is first seen
+            kinds = _Model(*np.unique(learnt[n:][places], return_counts=True), size)
+            lower = [kinds(own, p) for own, p in pairs]
     return np.array(found)
 
 
-def _grams(ids: np.ndarray, n: int, size: int) -> np.ndarray:
-    """Return the n symbols that end at each place as one number (S,); before the start there are zeros."""
-    grams = np.zeros(len(ids), np.int64)
-    for back in reversed(range(n)):
-        grams = grams * size + np.concatenate([np.zeros(back, np.int64), ids[: len(ids) - back]])
-    return grams
+def _grams(texts: list[np.ndarray], size: int, longest: int) -> list[list[np.ndarray]]:
+    """Return the n symbols that end at each place of each text (S_i,), for n = 1 to `longest`, as one number each.
+
+    The same symbols have the same number in all texts: that of the n - 1 before, times size, plus the last one's id.
+    Numbers of histories are counted anew for each n, so that they stay small; that of a text's start is -1.
+    """
+    found = [[text.astype(np.int64) for text in texts]]
+    ends = np.cumsum([len(text) for text in texts])[:-1]
+    for _ in range(1, longest):
+        _, numbers = np.unique(np.concatenate(found[-1]), return_inverse=True)
+        before = [np.concatenate([[-1], part[:-1]]) for part in np.split(numbers, ends)]
+        found.append([history * size + text for history, text in zip(before, texts, strict=True)])
+    return found
 
 
 class _Model:

@@ -100,7 +100,24 @@ def save(model: Model, path: Path_, metadata: Mapping[str, str] | None = None) -
 
 
 def save_several(models: Mapping[str, Sequential], path: Path_, metadata: Mapping[str, str] | None = None) -> None:
-    """Write several chains of layers to one file, each under its name; otherwise as `save`."""
+    """Write several chains of layers to one file, whole or not at all.
+
+    Parameters
+    ----------
+    models : dict of Sequential
+        By names without a point; of fastrnn's own layers.
+    path : path
+        Overwritten if it is a file already.
+    metadata : dict of str, optional
+        Entries of one's own, which `load_several` returns.
+
+    Raises
+    ------
+    ValueError
+        If a name has a point or is empty, or a model holds layers of other types or parameters that are not finite.
+    OSError
+        If the file can't be written; what was there before is still there.
+    """
     for name, model in models.items():
         if not name or "." in name:
             raise ValueError(f"models: expected names without a point, got {shown(name)}")
@@ -190,7 +207,20 @@ def load_with_metadata(path: Path_) -> Loaded:
 
 
 def load_several(path: Path_) -> tuple[dict[str, Sequential], dict[str, str]]:
-    """Read what `save_several` wrote: the models by name, and the writer's metadata; raises as `load` does."""
+    """Read what `save_several` wrote.
+
+    Returns
+    -------
+    models : dict of Sequential
+    metadata : dict of str
+
+    Raises
+    ------
+    ModelFileError
+        If the file is none of several models, or a damaged one.
+    OSError
+        If it can't be read.
+    """
     content = _read(path)
     if not _holds_several(content.own):
         raise ModelFileError(f"{path}: a file of one model, not of several")

@@ -55,8 +55,7 @@ def bench(
     fastrnn's; above 1, fastrnn is ahead. An interrupt ends in a report of what has been measured.
     """
     check_writable(json=json_file, plot=plot)
-    if plot:
-        check_picture("--plot", plot)
+    check_picture("--plot", plot)
     if source is not None:
         if json_file:
             raise click.UsageError("--json: --from measures nothing that could be written")

@@ -13,6 +13,7 @@ import numpy as np
 from fastrnn._validation import positive_float
 from fastrnn.cli.files import (
     check_encoding,
+    check_paths,
     check_picture,
     check_readable,
     check_writable,
@@ -93,14 +94,12 @@ def _check_options(
     files: tuple[str, ...], model: str | None, save: str | None, plot: str | None, encoding: str, threshold: float
 ) -> None:
     """Find what would fail after the training."""
-    if model == "":
-        raise click.UsageError("--model: expected a path, got nothing")
+    check_paths(model=model)
     check_writable(*files, save=save, plot=plot)
     positive_float("--threshold", threshold, below=1.0)  # NaN is in no range
-    if plot:
-        if model:
-            raise click.UsageError("--plot draws the training, and --model does without: leave one of them out")
-        check_picture("--plot", plot)
+    if plot and model:
+        raise click.UsageError("--plot draws the training, and --model does without: leave one of them out")
+    check_picture("--plot", plot)
     check_encoding("--encoding", encoding)
 
 

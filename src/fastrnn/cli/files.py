@@ -19,18 +19,24 @@ import click
 from fastrnn.detector.scanning import TextError, read_text
 
 
+def check_paths(**paths: str | None) -> None:
+    """Find out before any work that a path is empty; the option's name comes with it."""
+    for name, path in paths.items():
+        if path == "":
+            raise click.UsageError(f"--{name}: expected a path, got nothing")
+
+
 def check_writable(*others: str | Path, **paths: str | None) -> None:
     """Find out before any work that a file can't be written; the option's name comes with its path.
 
     It would be lost too if it were another file that is written, or one of the others, which are read, say.
     """
+    check_paths(**paths)
     taken = {os.path.realpath(other) for other in others if other != "-"}
     for name, path in paths.items():
         if path is None:
             continue
         option = f"--{name}"
-        if path == "":
-            raise click.UsageError(f"{option}: expected a path, got nothing")
         real = Path(os.path.realpath(path))  # through links, as in writing
         parent = real.parent if os.path.islink(path) else Path(path).parent
         if not parent.is_dir():
@@ -59,8 +65,10 @@ def _takes_files(directory: Path) -> bool:
         return False
 
 
-def check_picture(option: str, path: str) -> None:
-    """Find out before any work that a picture can't be drawn: no Matplotlib, or not its format."""
+def check_picture(option: str, path: str | None) -> None:
+    """Find out before any work that a picture that is wanted can't be drawn: no Matplotlib, or not its format."""
+    if path is None:
+        return
     from fastrnn.plots import check_format  # noqa: PLC0415 - an extra
 
     try:

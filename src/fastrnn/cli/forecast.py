@@ -15,6 +15,7 @@ import numpy as np
 
 from fastrnn.cli.files import (
     check_encoding,
+    check_paths,
     check_picture,
     check_readable,
     check_writable,
@@ -115,13 +116,11 @@ def _check_options(
     file: str, model: str | None, save: str | None, plot: str | None, encoding: str, given: set[str]
 ) -> None:
     """Find what would fail after the training."""
-    if model == "":
-        raise click.UsageError("--model: expected a path, got nothing")
+    check_paths(model=model)
     if model and given:
         raise click.UsageError(f"--{min(given)} is for training, and --model does without: leave one of them out")
     check_writable(file, save=save, plot=plot)
-    if plot:
-        check_picture("--plot", plot)
+    check_picture("--plot", plot)
     check_encoding("--encoding", encoding)
 
 

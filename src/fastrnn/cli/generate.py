@@ -11,7 +11,7 @@ import numpy as np
 from click.core import ParameterSource
 
 from fastrnn._validation import positive_float
-from fastrnn.cli.files import check_encoding, check_writable, json_line, named, or_nowhere, text_of
+from fastrnn.cli.files import check_encoding, check_paths, check_writable, json_line, named, or_nowhere, text_of
 from fastrnn.language import CharacterModel, load, train
 from fastrnn.language.model import expect_known
 from fastrnn.language.training import expect_text
@@ -99,9 +99,7 @@ def _check_options(context: click.Context, text: str | None, model: str | None, 
     """See that there is one thing to write with, and that the options are of use with it."""
     if (text is None) == (model is None):
         raise click.UsageError("expected --train FILE or --model PATH, and not both")
-    for option, path in (("train", text), ("model", model)):
-        if path == "":
-            raise click.UsageError(f"--{option}: expected a path, got nothing")
+    check_paths(train=text, model=model)
     if text is not None:
         return
     given = [

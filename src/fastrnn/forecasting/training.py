@@ -33,13 +33,15 @@ class Plan(NamedTuple):
     Attributes
     ----------
     transform : {"auto", "none", "log", "sqrt"}
+        Of the values; "auto" chooses by forecasts of the series.
     difference : {"auto", "none", "first", "seasonal", "both"}
+        Likewise: of each value to the one before, to that of a season ago, or both.
     season : int, optional
         Steps of a season; 1 if there is none; from the dates or the values if not given.
     steps : int, optional
         The window; chosen if not given.
     members : int
-        How many networks.
+        How many networks; 8 if not given.
     """
 
     transform: str = "auto"

@@ -17,7 +17,14 @@ WINDOW = 64  # steps through which errors flow back, and that are measured at a 
 
 
 class CharacterModel(NamedTuple):
-    """A network and the characters whose ids it takes and gives.
+    """A network and the characters whose ids it takes and gives; by `train` or `load`.
+
+    Attributes
+    ----------
+    model : Sequential
+        From ids (N, T) to logits (N, T, V).
+    vocabulary : Vocabulary
+        Of V characters.
 
     Examples
     --------
