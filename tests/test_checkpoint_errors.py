@@ -69,6 +69,13 @@ def test_a_checkpoint_of_another_call(tmp_path, name, options):
         plain().fit(x[1:], y[1:], batch_size=4, verbose=0, checkpoint=tmp_path, resume=True)
 
 
+def test_a_directory_in_the_place_of_a_checkpoint(tmp_path):
+    (tmp_path / NAME).mkdir()
+    x, y = parts()
+    with pytest.raises(IsADirectoryError, match=NAME):
+        plain().fit(x, y, verbose=0, checkpoint=tmp_path, resume=True)
+
+
 def test_damaged_checkpoints(tmp_path):
     content = fitted(tmp_path)
     x, y = parts()

@@ -217,9 +217,10 @@ def test_a_checkpoint_that_is_there_is_not_overwritten_unasked(here):
     other = run("generate", "--train", "latin.txt", "--encoding", "latin-1", *QUICK, "--checkpoint", "run", "--resume")
     assert (other.status, other.out) == (0, first.out)  # the same text
     (here / "t.txt").write_text(TEXT.swapcase(), encoding="utf-8")
-    for change in ([], ["--layers", "2"]):
+    for change in ([], ["--layers", "2"], ["--epochs", "2"]):
         other = run(*options, "--resume", *change)
         assert (other.status, other.out) == (2, "")
+        assert "--resume: expected the text, --cell, --hidden, --layers and --epochs of the training that" in other.err
         assert "another" in other.err
         assert len([line for line in other.err.splitlines() if line]) == 1
 

@@ -15,7 +15,7 @@ from fastrnn.cli.files import check_encoding, check_paths, check_writable, json_
 from fastrnn.language import CharacterModel, load, train
 from fastrnn.language.model import expect_known
 from fastrnn.language.training import expect_text
-from fastrnn.trainer import Checkpoint
+from fastrnn.trainer import Checkpoint, CheckpointError
 from fastrnn.trainer.history import INTERRUPTED
 
 TRAINING = ("cell", "hidden_size", "num_layers", "epochs", "checkpoint", "resume", "encoding", "save")  # options
@@ -152,7 +152,11 @@ def _train(
 ) -> tuple[CharacterModel, float | None]:
     """Train a model, say what it took and save it; also return its bits per character, None before the first epoch."""
     report = or_nowhere(sys.stderr)
-    writer, history = train(text, **training, seed=rng, file=report)
+    try:
+        writer, history = train(text, **training, seed=rng, file=report)
+    except CheckpointError as error:
+        hint = "expected the text, --cell, --hidden, --layers and --epochs of the training that is to go on"
+        raise click.UsageError(f"--resume: {hint}; {error}") from None
     bits = history.validation_metrics.get("bits_per_character", [])
     print(writer.model.summary(), file=report)
     times = f"{len(bits)} times in {sum(history.seconds):.1f} s"

@@ -136,6 +136,8 @@ def read(path: Path) -> Tree:
     CheckpointError
         If the file is something else, or damaged.
     """
+    with open(path, "rb"):  # says IsADirectoryError, PermissionError as Python does
+        pass
     try:
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get(ENTRY)
