@@ -75,6 +75,13 @@ def test_a_transform_suits_what_is_held_out():
         backtest(grown, values, 40)
 
 
+def test_a_name_is_no_formula(tmp_path):
+    (tmp_path / "t.csv").write_text("\n".join(["$\\frac{1$", *map(repr, WALK.tolist())]))
+    options = ("--horizon", "1", "--networks", "1", "--plot", str(tmp_path / "p.svg"))
+    assert run("forecast", str(tmp_path / "t.csv"), *options).status == 0
+    assert (tmp_path / "p.svg").exists()
+
+
 def test_digits_show_what_numbers_differ_by(tmp_path):
     near = list(csv.DictReader(io.StringIO(told(tmp_path, WALK))))
     far = list(csv.DictReader(io.StringIO(told(tmp_path, 1e9 + SERIES["far from zero"] % 10))))

@@ -29,18 +29,19 @@ def draw(series: Series, forecast: Forecast, path: str | PathLike[str] | None = 
         None if it was written to a file.
     """
     T, H = len(series.values), len(forecast.values)
+    name = series.name.replace("$", r"\$")  # no formula
     first = max(0, T - max(SHOWN, 4 * H))
     ahead = np.arange(T, T + H)
     drawing = figure(figsize=(8, 4))
     axes = drawing.add_subplot()
-    axes.plot(np.arange(first, T), series.values[first:], color="0.35", label=series.name)
+    axes.plot(np.arange(first, T), series.values[first:], color="0.35", label=name)
     axes.fill_between(ahead, forecast.lower, forecast.upper, color="C0", alpha=0.2, label="interval, 90 %")
     axes.plot(
         np.arange(T - 1, T + H), np.concatenate([series.values[-1:], forecast.values]), color="C0", label="forecast"
     )
     ticks = np.unique(np.linspace(first, T + H - 1, TICKS).astype(int))
     axes.set_xticks(ticks, [series.label(int(tick)) for tick in ticks])
-    axes.set(title=f"Forecast of {series.name}, {H} step{'s' * (H > 1)} ahead", ylabel=series.name)
+    axes.set(title=f"Forecast of {name}, {H} step{'s' * (H > 1)} ahead", ylabel=name)
     axes.set(xlabel="step" if series.calendar is None else f"{series.calendar.step}s")
     axes.legend(loc="upper left")
     axes.grid(alpha=0.3)
