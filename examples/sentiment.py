@@ -134,7 +134,7 @@ def main(options: Options) -> None:
 def draw(steps: list[list[np.ndarray]], accuracies: list[list[float]], label: str) -> Any:
     """Draw sentences lit up word by word, in the mean over the seeds, and the accuracies."""
     drawing = figure(figsize=(10, 4.2))
-    left, right = drawing.subplots(1, 2, width_ratios=[5, 1])
+    left, right = drawing.subplots(1, 2, width_ratios=[4.6, 1])
     words = [split_words(sentence) for sentence in SHOWN]
     grid = np.full((len(SHOWN), max(map(len, words))), np.nan)
     for i, found in enumerate(zip(*steps, strict=True)):
@@ -149,7 +149,7 @@ def draw(steps: list[list[np.ndarray]], accuracies: list[list[float]], label: st
     drawing.colorbar(picture, ax=left, label=f"probability of {label}", fraction=0.04)
     for place, values in enumerate(accuracies):
         right.plot(np.full(len(values), place), values, "o", color=f"C{place}", alpha=0.6)
-    right.set_xticks([0, 1, 2], ["LSTM", "words", "words,\npairs"])
+    right.set_xticks([0, 1, 2], ["LSTM", "words", "pairs\ntoo"])
     right.set(xlim=(-0.6, 2.6), ylim=(0.5, 1), ylabel="accuracy", title="Every seed")
     right.grid(axis="y", alpha=0.3)
     return drawing
