@@ -119,11 +119,12 @@ def main(options: Options) -> None:
     pairs, pairs_seconds = each_seed(learn, options, PAIRS, list(map(with_pairs, sentences)), y, epochs)
     steps, _ = each_seed(read_aloud, options, sentences, y, epochs)
 
-    name, least, more = f"{len(y)} sentences", 0.6 if options.quick else 0.7, np.subtract(lstm, np.maximum(bag, pairs))
+    name, least, more = f"{len(y)} sentences", 0.6 if options.quick else 0.7, np.subtract(lstm, bag)
     beaten = None if options.quick else min(more) > 0  # one seed, trained for half as long, says little
     rows = [
         Row(f"{name}, LSTM {SIZE}", "accuracy", lstm, f"mean ≥ {least}", np.mean(lstm) >= least, min, seconds),
-        Row("", "LSTM less the better bag", more, "> 0 at every seed" if beaten is not None else "", beaten, min),
+        Row("", f"less that of the {BAG}", more, "> 0 at every seed" if beaten is not None else "", beaten, min),
+        Row("", f"less that of the {PAIRS}", np.subtract(lstm, pairs), worst=min),
         Row(f"{name}, {BAG}", "accuracy", bag, worst=min, seconds=bag_seconds),
         Row(f"{name}, {PAIRS}", "accuracy", pairs, worst=min, seconds=pairs_seconds),
     ]
@@ -133,7 +134,7 @@ def main(options: Options) -> None:
 def draw(steps: list[list[np.ndarray]], accuracies: list[list[float]], label: str) -> Any:
     """Draw sentences lit up word by word, in the mean over the seeds, and the accuracies."""
     drawing = figure(figsize=(10, 4.2))
-    left, right = drawing.subplots(1, 2, width_ratios=[5, 1])
+    left, right = drawing.subplots(1, 2, width_ratios=[4.6, 1])
     words = [split_words(sentence) for sentence in SHOWN]
     grid = np.full((len(SHOWN), max(map(len, words))), np.nan)
     for i, found in enumerate(zip(*steps, strict=True)):
@@ -148,7 +149,7 @@ def draw(steps: list[list[np.ndarray]], accuracies: list[list[float]], label: st
     drawing.colorbar(picture, ax=left, label=f"probability of {label}", fraction=0.04)
     for place, values in enumerate(accuracies):
         right.plot(np.full(len(values), place), values, "o", color=f"C{place}", alpha=0.6)
-    right.set_xticks([0, 1, 2], ["LSTM", "words", "words,\npairs"])
+    right.set_xticks([0, 1, 2], ["LSTM", "words", "pairs\ntoo"])
     right.set(xlim=(-0.6, 2.6), ylim=(0.5, 1), ylabel="accuracy", title="Every seed")
     right.grid(axis="y", alpha=0.3)
     return drawing

@@ -6,7 +6,7 @@ among the noise of the distractors to show the way (Hochreiter 1991; Bengio, Sim
 from Hochreiter & Schmidhuber 1997, section 5.2). GRU and LSTM start with gates that stay open for as long as the lag
 (chrono initialisation, Tallec & Ollivier 2018), and learn all of them.
 
-All have 32 units and the same 1,600 updates of 32 sequences, by Adam with clipping at norm 1, and stop early when 20
+All have 32 units and the same 2,000 updates of 32 sequences, by Adam with clipping at norm 1, and stop early when 20
 successive batches, each of fresh sequences, and then 500 fresh sequences had no error. Learnt means at most 1 % wrong
 of 1,000 further fresh sequences. The Elman network gets two starts, each with the better of two learning rates: small
 random weights, U(±1/√32), whose gradient fades by half a step, and the random rotations that are the default here, with
@@ -74,7 +74,7 @@ def flow(seed: int, cell: str, lag: int) -> np.ndarray:
 
 def main(options: Options) -> None:
     """Train each cell at each lag; measure how the gradient fades."""
-    lags, updates = ((5, 50), 500) if options.quick else (LAGS, 1600)
+    lags, updates = ((5, 50), 500) if options.quick else (LAGS, 2000)
     few = min(3, options.seeds)
     jobs = [
         (seed, cell, lag, updates)
@@ -139,7 +139,7 @@ def draw(lags: tuple[int, ...], found: dict[tuple[str, int], Any], flows: dict[s
     right.set(xscale="log", xlabel="lag in steps", ylabel="right of 1,000 fresh sequences", ylim=(0, 1.05))
     right.set_xticks(lags, [f"{lag:,}" for lag in lags], minor=False)
     right.minorticks_off()
-    right.set_title("What is learnt in 1,600 updates")
+    right.set_title("What is learnt in 2,000 updates")
     right.legend(fontsize=8, loc="center right")
     fading.set(xscale="log", yscale="log", ylim=(1e-12, 30), xlabel="T - t in steps")
     fading.set(ylabel="‖∂E_T/∂s_t‖, as a share of that one step back", title="The gradient before training")
