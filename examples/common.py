@@ -28,8 +28,8 @@ import click
 from tqdm import tqdm
 
 import fastrnn
+from fastrnn._files import write_whole
 from fastrnn.plots import write
-from fastrnn.serialization import write_whole
 
 DATA = Path(__file__).parent / "data"
 RESULTS = Path(__file__).parents[1] / "docs" / "results"

@@ -15,8 +15,8 @@ from typing import Any
 import click
 
 from common import RESULTS
+from fastrnn._files import write_whole
 from fastrnn.bench.running import machine
-from fastrnn.serialization import write_whole
 
 HERE = Path(__file__).parent
 PAGE = RESULTS.parent / "results.md"

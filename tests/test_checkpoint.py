@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import fastrnn
-from fastrnn.serialization import TEMPORARY, load_with_metadata
+from fastrnn._files import TEMPORARY
+from fastrnn.serialization import load_with_metadata
 from fastrnn.trainer.checkpoint import NAME, read, write
 from layer_table import same_bits
 from resumed_training import Halving, parts, plain, training

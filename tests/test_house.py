@@ -12,7 +12,7 @@ SOURCE = ROOT / "src" / "fastrnn"
 
 # A module imports from levels below its own, and from its own package. A new module finds its place here.
 LEVELS = (
-    {"reference", "_validation", "_blas", "_csrc", "_memory"},
+    {"reference", "_validation", "_files", "_blas", "_csrc", "_memory"},
     {"threads", "initializers", "schedules", "data"},
     {"_kernels"},
     {"_rows", "_elementwise", "_streams", "_jordan", "_dense", "_sampling", "_arrays"},

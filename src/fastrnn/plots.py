@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn.serialization import write_whole
+from fastrnn._files import write_whole
 from fastrnn.trainer import History
 from fastrnn.trainer.rates import RangeTest
 

@@ -7,10 +7,7 @@ A file is written whole or not at all; whatever a file contains, loading ends in
 
 import json
 import os
-import secrets
 from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
+from fastrnn._files import Path_, write_whole
 from fastrnn._validation import BLANK, shown
 from fastrnn.layers import (
     GRU,
@@ -49,7 +47,6 @@ from fastrnn.layers.model import LINKS
 FORMAT = 1
 PARTS = "parts"  # the entry of a file that holds several models
 INSTEAD = "save its state_dict() instead"
-TEMPORARY = ".fastrnn-{}.part"  # the name of a file that is being written
 LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
     for kind in (
@@ -57,8 +54,6 @@ LAYERS: dict[str, type[Layer]] = {
         *(Tanh, Sigmoid, ReLU, Softmax, Last, MeanOverTime, MaxOverTime, Repeat),
     )
 }
-
-Path_ = str | os.PathLike[str]
 
 
 class ModelFileError(ValueError):
@@ -157,32 +152,6 @@ def _chains_of(model: Model) -> dict[str, Sequential]:
     if type(model) is EncoderDecoder:
         return {"encoder.": model.encoder, "decoder.": model.decoder}
     return {}
-
-
-def write_whole(path: Path_, content: bytes) -> None:
-    """Replace a file's content, or leave everything as it was: write beside it, sync, rename."""
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise OSError(f"{path}: not a regular file")
-    target = Path(os.path.realpath(path))  # through links, so that they stay
-    try:
-        name = str(target.parent / TEMPORARY.format(secrets.token_hex(8)))
-        handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror, os.fspath(path)) from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            os.chmod(name, target.stat().st_mode & 0o777)
-        os.replace(name, target)
-    except BaseException as error:
-        with suppress(OSError):
-            os.unlink(name)
-        if isinstance(error, OSError):
-            raise type(error)(error.errno, error.strerror, os.fspath(path)) from None
-        raise
 
 
 def load(path: Path_) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
+from fastrnn._files import write_whole
 from fastrnn.bench.cases import CELLS, KINDS, OTHERS
 from fastrnn.bench.jobs import Job, plan
 from fastrnn.bench.report import markdown, text
@@ -16,7 +17,6 @@ from fastrnn.bench.running import WorkerError, machine, run, usable_cpus
 from fastrnn.bench.timing import ROUNDS
 from fastrnn.bench.training import Epoch, Step
 from fastrnn.cli.files import check_picture, check_writable
-from fastrnn.serialization import write_whole
 
 CELL_NAMES = tuple(dict.fromkeys((*CELLS, *(cell for cell, _ in OTHERS))))
 KIND_NAMES = tuple(dict.fromkeys((*KINDS, *(kind for _, kind in OTHERS), Epoch.kind, Step.kind)))

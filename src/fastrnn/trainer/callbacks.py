@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastrnn._files import TEMPORARY, write_whole
 from fastrnn._validation import a_bool, positive_float, positive_int, shown
 from fastrnn.layers.base import Array
-from fastrnn.serialization import TEMPORARY, write_whole
 from fastrnn.trainer.history import History
 
 if TYPE_CHECKING:

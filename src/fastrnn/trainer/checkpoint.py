@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
+from fastrnn._files import TEMPORARY, write_whole
 from fastrnn._validation import positive_float, positive_int, shown
-from fastrnn.serialization import TEMPORARY, write_whole
 from fastrnn.trainer.callbacks import expect_writable
 
 FORMAT = 1
