@@ -133,9 +133,9 @@ def read_options(seeds: int = 10, arguments: str = "") -> Options:
         "--out", type=click.Path(file_okay=False, path_type=Path), help="For results.  [default: docs/results]"
     )
     def read(count: int | None, quick: bool, workers: int, out: Path | None, given: tuple[str, ...] = ()) -> Options:
-        if (quick or given) and out is None:
-            what = "--quick" if quick else arguments
-            raise click.UsageError(f"{what}: say --out DIRECTORY too; docs/results is for the whole form")
+        partial = "--quick" if quick else arguments if given else "--seeds" if count not in (None, seeds) else ""
+        if partial and out is None:
+            raise click.UsageError(f"{partial}: say --out DIRECTORY too; docs/results is for the whole form")
         out = out or RESULTS
         try:
             out.mkdir(parents=True, exist_ok=True)  # before any training

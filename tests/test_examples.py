@@ -44,7 +44,7 @@ def test_arguments_are_for_examples_that_take_some(monkeypatch, tmp_path, capsys
     assert "unexpected extra argument (hello)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("line", "named"), [("hello", "WORD"), ("--quick", "--quick")])
+@pytest.mark.parametrize(("line", "named"), [("hello", "WORD"), ("--quick", "--quick"), ("--seeds 3", "--seeds")])
 def test_what_is_no_result_of_the_whole_form_needs_a_place(monkeypatch, capsys, line, named):
     with pytest.raises(SystemExit):
         read_from(monkeypatch, line, arguments="WORD")
