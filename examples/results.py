@@ -50,7 +50,7 @@ written by `make results`, which runs each script of `examples/` as it stands, {
 machine below; the test suite runs each in a reduced form.
 
 A row has one training a seed, from seed 0 on: the mean over the seeds, the worst of them, and the mean time of one
-training on one core. A row without a task has that of the row above.
+training on one core. A row without a task has that of the row above. {verdict}
 
 {machine}
 
@@ -93,11 +93,20 @@ def _note_machine() -> None:
 
 def results_page() -> str:
     """Return docs/results.md."""
+    found = {name: _read(f"{name}.json") for name in NAMES}
     head = HEAD.format(
-        minutes=sum(_read(f"{name}.json")["elapsed"] for name in NAMES) / 60,
+        minutes=sum(one["elapsed"] for one in found.values()) / 60,
+        verdict=verdict({name: [row["met"] for row in one["rows"]] for name, one in found.items()}),
         machine="\n".join(f"- {key}: {value}" for key, value in _read("machine.json").items()),
     )
     return head + "\n".join(section(name) for name in NAMES)
+
+
+def verdict(met: dict[str, list[bool | None]]) -> str:
+    """Return how many targets are met, and which examples miss one."""
+    asked = [one for own in met.values() for one in own if one is not None]
+    missed = [f"`{name}`" for name, own in met.items() if False in own]
+    return f"{sum(asked)} of {len(asked)} targets are met" + (f"; {', '.join(missed)} missed one." if missed else ".")
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -144,8 +153,8 @@ def line(row: dict[str, Any]) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number with four digits, and all of a large one's."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    """Return a number with four digits, or all before the point."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 if __name__ == "__main__":
