@@ -63,7 +63,7 @@ def test_without_differences_networks_see_no_level():
     model = small(Transform("none", ()), season=None, networks=2)
     flat_linear = model._replace(linear=linear_part(np.array([1.0, 0, 0, 0]), 0.0))  # persistence
     low, high = (flat_linear.forecast(Series(np.arange(9.0) + level, MONTHS), 1).values - level for level in (0, 1000))
-    np.testing.assert_allclose(low, high, rtol=1e-4)
+    np.testing.assert_allclose(low, high, rtol=1e-6)
 
 
 def test_values_further_ahead_are_told_from_those_told_before():

@@ -159,7 +159,7 @@ def _train(
         raise click.UsageError(f"--resume: {hint}; {error}") from None
     bits = history.validation_metrics.get("bits_per_character", [])
     print(writer.model.summary(), file=report)
-    times = f"{len(bits)} times in {sum(history.seconds):.1f} s"
+    times = f"{len(bits)} time{'s' * (len(bits) != 1)} in {sum(history.seconds):.1f} s"
     print(f"read {len(text):,} characters, {len(writer.vocabulary)} different ones, {times}", file=report)
     if bits:
         print(f"{min(bits):.3f} bits per character on the last tenth of the text, held out", file=report, flush=True)

@@ -26,6 +26,10 @@ LAYOUTS = (
 EPOCH = datetime(1970, 1, 1)
 DIGITS = {"Y": r"\d{4}", "m": r"\d{1,2}", "d": r"\d{1,2}", "H": r"\d{1,2}", "M": r"\d{2}", "S": r"\d{2}", "q": "[1-4]"}
 BUSINESS_DAYS = 5
+NAMES = {  # of so many units
+    "months": ((12, "year"), (3, "quarter"), (1, "month")),
+    "seconds": ((7 * DAY, "week"), (DAY, "day"), (3600, "hour"), (60, "minute"), (1, "second")),
+}
 
 
 class DateError(ValueError):
@@ -198,10 +202,7 @@ class Calendar(NamedTuple):
         """What a step is, in words."""
         if self.unit == "business days":
             return "business day"
-        names = ((12, "year"), (3, "quarter"), (1, "month"))
-        if self.unit == "seconds":
-            names = ((7 * DAY, "week"), (DAY, "day"), (3600, "hour"), (60, "minute"), (1, "second"))  # type: ignore[assignment]
-        size, name = next((size, name) for size, name in names if self.every % size == 0)
+        size, name = next((size, name) for size, name in NAMES[self.unit] if self.every % size == 0)
         count = self.every // size
         return name if count == 1 else f"{count} {name}s"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn.forecasting.model import Forecast
+from fastrnn.forecasting.model import COVERAGE, Forecast
 from fastrnn.forecasting.series import Series
 from fastrnn.plots import figure, finish
 
@@ -35,7 +35,9 @@ def draw(series: Series, forecast: Forecast, path: str | PathLike[str] | None = 
     drawing = figure(figsize=(8, 4))
     axes = drawing.add_subplot()
     axes.plot(np.arange(first, T), series.values[first:], color="0.35", label=name)
-    axes.fill_between(ahead, forecast.lower, forecast.upper, color="C0", alpha=0.2, label="interval, 90 %")
+    axes.fill_between(
+        ahead, forecast.lower, forecast.upper, color="C0", alpha=0.2, label=f"interval, {100 * COVERAGE:.0f} %"
+    )
     axes.plot(
         np.arange(T - 1, T + H), np.concatenate([series.values[-1:], forecast.values]), color="C0", label="forecast"
     )
