@@ -7,6 +7,7 @@ from fastrnn.bench.contestants.epochs import FastEpoch, TorchLoader, TorchSlices
 from fastrnn.bench.contestants.fits import FastEstimator, FastTrainer
 from fastrnn.bench.contestants.generation import FastGeneration, SlowGeneration, TorchGeneration
 from fastrnn.bench.contestants.jax import JAX
+from fastrnn.bench.contestants.loops import FastTorchLoop, TorchLoop
 from fastrnn.bench.contestants.onnxruntime import ONNXRuntime, ONNXRuntimeBound
 from fastrnn.bench.contestants.ours import FastRNN
 from fastrnn.bench.contestants.pytorch import PyTorch, PyTorchPadded
@@ -34,6 +35,8 @@ def entrants(case: AnyCase) -> dict[str, type[Contestant]]:
         return {c.name: c for c in (FastEstimator, FastTrainer)}
     if case.cell == "tdnn":
         return {c.name: c for c in (FastTDNN, TorchConv1d)}
+    if case.kind == "loop":
+        return {c.name: c for c in (FastTorchLoop, TorchLoop)}
     if case.kind == "generate":
         return {c.name: c for c in (FastGeneration, TorchGeneration)}
     left_out = set() if case.ragged and not case.bidirectional else {PyTorchPadded.name}
