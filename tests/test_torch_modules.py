@@ -38,11 +38,11 @@ NAMES = ("LSTM", "GRU", "RNN")
 @pytest.mark.parametrize(("layers", "bidirectional"), [(1, False), (1, True), (3, False), (2, True)])
 @pytest.mark.parametrize("cell", CELLS)
 def test_results_and_gradients_are_those_of_torch(cell, layers, bidirectional, sizes, dtype):
-    T, N, I, H = sizes
+    T, N, inputs, H = sizes
     rng = np.random.default_rng([T, layers, bidirectional])
     for number, ((bias, batch_first), kind) in enumerate(product(FLAGS, KINDS)):
         options = {"num_layers": layers, "bidirectional": bidirectional, "bias": bias, "batch_first": batch_first}
-        theirs, ours = pair(cell, I, H, dtype=DTYPES[dtype], **options)
+        theirs, ours = pair(cell, inputs, H, dtype=DTYPES[dtype], **options)
         tensors, lengths = given(ours, kind, T, N, rng, states=number % 3 != 0)
         true_module, true_tensors = in_double(theirs, tensors)
         weights = [torch.from_numpy(rng.normal(size=y.shape)) for y in call(theirs, tensors, lengths)]
@@ -93,7 +93,7 @@ def test_hooks_see_what_they_see_of_torch():
     for module in (theirs, ours):
         log = seen[module] = []
         module.register_forward_pre_hook(lambda _, args, log=log: log.append(args[0]))
-        module.register_forward_hook(lambda _, args, output, log=log: log.extend(output))
+        module.register_forward_hook(lambda _, __, output, log=log: log.extend(output))
         module.register_full_backward_hook(lambda _, dx, dy, log=log: log.extend(one for one in (*dx, *dy)))
     x = torch.randn(5, 2, 3)
     for module in (theirs, ours):

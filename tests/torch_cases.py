@@ -19,11 +19,11 @@ SIZES = [(1, 1, 1, 1), (5, 1, 3, 17), (4, 9, 7, 65), (12, 4, 5, 8)]  # T, N, I, 
 FLAGS = list(product([False, True], repeat=2))
 
 
-def pair(cell, I, H, **options):
+def pair(cell, inputs, H, **options):
     """Return a module of torch.nn and one of fastrnn.torch with the same parameters."""
     name = cell.split("_")[0].upper()
-    theirs = getattr(nn, name)(I, H, **CELLS[cell], **options)
-    ours = getattr(fastrnn.torch, name)(I, H, **CELLS[cell], **options)
+    theirs = getattr(nn, name)(inputs, H, **CELLS[cell], **options)
+    ours = getattr(fastrnn.torch, name)(inputs, H, **CELLS[cell], **options)
     ours.load_state_dict(theirs.state_dict())
     return theirs, ours
 
@@ -100,11 +100,11 @@ def without_torchs_own():
         raise AssertionError("PyTorch's own implementation ran")
 
     names = ("lstm", "gru", "rnn_tanh", "rnn_relu")
-    functions = {name: getattr(torch._VF, name) for name in names}  # noqa: SLF001
+    functions = {name: getattr(torch._VF, name) for name in names}
     try:
         for name in names:
-            setattr(torch._VF, name, used)  # noqa: SLF001
+            setattr(torch._VF, name, used)
         yield
     finally:
         for name, function in functions.items():
-            setattr(torch._VF, name, function)  # noqa: SLF001
+            setattr(torch._VF, name, function)
