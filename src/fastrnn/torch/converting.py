@@ -227,9 +227,8 @@ def to_torch(model: Layer) -> Any:
     -----
     Dropout acts until ``eval()`` is called. A model trained with a loss that takes logits gives logits here too.
 
-    A state dict that was saved needs fastrnn neither to be saved nor to be loaded. A `Sequential` that was pickled needs
-    it to be loaded; what ``torch.export`` makes of it does not, for which the number of steps is fixed, as it is of any
-    `nn.LSTM`.
+    A state dict that was saved needs no fastrnn to be loaded; a `Sequential` that was saved whole does. What
+    ``torch.export`` makes of it does not either, but has a fixed number of steps, as with any `nn.LSTM`.
 
     Examples
     --------
