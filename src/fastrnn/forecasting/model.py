@@ -22,6 +22,7 @@ from fastrnn.layers import Sequential
 
 HARMONICS = 6  # of the season at most
 COVERAGE = 0.9  # of an interval
+ROWS = 1000  # of a series that are told at once
 MOST = 1e6  # standard deviations that networks are told of
 QUANTILE = 1.6449  # of the normal distribution, for that coverage
 
@@ -145,22 +146,28 @@ class SeriesModel(NamedTuple):
 
         save(self, path)
 
-    def rolling(self, series: Series, start: int, horizon: int) -> Array:
+    def rolling(self, series: Series, start: int, horizon: int, fits: Array | None = None) -> Array:
         """Return what is forecast of z from every origin: one step ahead first, (T - start, horizon).
 
-        Row i is told from the values before row ``start + i`` alone. Columns may reach beyond the end.
+        Row i is told from the values before row ``start + i`` alone, by linear part ``fits[i]`` where these are given,
+        (T - start, L + F + 1): β and b. Columns may reach beyond the end.
         """
         T, need = len(series.values), self.settings.history
         z = self.settings.transform.stabilized(series.values)
         histories = sliding_window_view(z, need)[start - need : T - need]
-        return self.paths(histories, self._phases(series, np.arange(start, T)), horizon)
+        phases = self._phases(series, np.arange(start, T))
+        parts = []
+        for first in range(0, T - start, ROWS):
+            rows = slice(first, first + ROWS)
+            parts.append(self.paths(histories[rows], phases[rows], horizon, None if fits is None else fits[rows]))
+        return np.concatenate(parts)
 
     def _phases(self, series: Series, rows: ArrayLike) -> NDArray[np.int64]:
         """Return where in the season rows of a series stand, (N,)."""
         season = self.settings.season or 1
         return np.atleast_1d(np.asarray(rows, np.int64) + series.phase(season)) % season
 
-    def paths(self, z: Array, phases: NDArray[np.int64], horizon: int) -> Array:
+    def paths(self, z: Array, phases: NDArray[np.int64], horizon: int, fits: Array | None = None) -> Array:
         """Return how each of N histories goes on.
 
         Parameters
@@ -170,6 +177,8 @@ class SeriesModel(NamedTuple):
         phases : ndarray of int (N,)
             Where in the season the next value stands.
         horizon : int
+        fits : ndarray (N, L + F + 1), optional
+            β and b of a linear part for each, instead of the model's own.
 
         Returns
         -------
@@ -180,13 +189,14 @@ class SeriesModel(NamedTuple):
         for end in range(z.shape[1], path.shape[1]):
             past = path[:, end - z.shape[1] : end]
             u = (transform.differenced(past) - self.mean) / self.scale
-            told = self.next_of(inputs(u, phases + (end - z.shape[1]), self.settings.season))
+            told = self.next_of(inputs(u, phases + (end - z.shape[1]), self.settings.season), fits)
             path[:, end] = told * self.scale + self.mean + transform.carried(past)
         return path[:, z.shape[1] :]
 
-    def next_of(self, x: Array) -> Array:
-        """Return û (N,) of windows (N, L, 1 + F)."""
-        told = self.linear(flat(x))[:, 0]
+    def next_of(self, x: Array, fits: Array | None = None) -> Array:
+        """Return û (N,) of windows (N, L, 1 + F), by linear parts (N, L + F + 1) of their own if these are given."""
+        X = flat(x)
+        told = self.linear(X)[:, 0] if fits is None else np.vecdot(X, fits[:, :-1]) + fits[:, -1]
         if not self.networks:
             return np.asarray(told)
         return np.asarray(told + self.settings.weight * mean_of(self.networks, seen(x, self.settings)))
