@@ -23,7 +23,9 @@ LEVELS = (
     {"gradcheck", "info", "plots"},
     {"diagnostics"},
     {"fastrnn"},  # __init__.py: the public names
-    {"detector", "language", "forecasting", "bench"},
+    {"detector", "language", "forecasting"},
+    {"estimators"},
+    {"bench"},
     {"cli"},
     {"__main__"},
 )
