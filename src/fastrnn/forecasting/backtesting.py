@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from fastrnn._validation import Seed, as_generator
 from fastrnn.forecasting.fitting import refits
+from fastrnn.forecasting.intervals import degrees_of_freedom
 from fastrnn.forecasting.model import SeriesModel, expected_horizon
 from fastrnn.forecasting.series import Array, Series, as_a_series
 from fastrnn.forecasting.training import LEAST, Plan, Progress, checked, choose, fit
@@ -159,4 +160,5 @@ def train_and_test(
         settings = choose(part, plan, rng, advance, least=series.values.min())
         found = backtest(fit(part, settings, plan.members, rng, advance), series, start, horizon, plan.season or 1)
         model = fit(series, settings, plan.members, rng, advance)
-    return model._replace(spread=found.spread), found
+    freedom = degrees_of_freedom(model.shock(len(found.spread)), found.rows)
+    return model._replace(spread=found.spread, freedom=freedom), found
