@@ -59,7 +59,7 @@ class Forecaster(RegressorMixin, SeriesEstimator):
     scaler_, target_scaler_ : StandardScaler
         What standardises X and y.
     rest_scale_ : ndarray (H·K,)
-        Standard deviation of what the linear part leaves over.
+        Root mean square of what the linear part leaves over of the rows trained on.
     validation_scores_ : list of float, or None
         R² of what the linear part leaves over of the end held out, after every epoch, if there is one.
     n_outputs_ : int
@@ -177,7 +177,8 @@ class Forecaster(RegressorMixin, SeriesEstimator):
         weight = None if sample_weight is None else self._read_weight(sample_weight, x)
         train = self._trained_on(len(x) - self.horizon)
         if not goes_on:
-            self.scaler_, self.target_scaler_ = StandardScaler().fit(x), StandardScaler().fit(values)
+            self.scaler_ = StandardScaler().fit(x)
+            self.target_scaler_ = StandardScaler().fit(values, sample_weight=weight)
             self._tells_itself = np.array_equal(x, values)
             self._build(x.shape[1], self.horizon * values.shape[1], readout=Last())
             silence(self.model_.layers[-1])
@@ -250,12 +251,14 @@ class Forecaster(RegressorMixin, SeriesEstimator):
             raise ValueError(f"X: expected an index of dates or whole numbers at even steps, got {labels[-3:]!r}")
         u = self.scaler_.transform(x)
         parts: list[Array] = []
-        for _ in range(0, steps, self.horizon):
-            parts.append(self._ahead(self._histories(u)[-1:])[0])
-            u = np.concatenate([u, parts[-1]])[-self.window :] if self._tells_itself else u
-        found = self._restored(np.concatenate(parts)[:steps])
-        if not np.isfinite(found).all():
+        with np.errstate(over="ignore", invalid="ignore"):  # seen below
+            for _ in range(0, steps, self.horizon):
+                parts.append(self._ahead(self._histories(u)[-1:])[0])
+                u = np.concatenate([u, parts[-1]])[-self.window :] if self._tells_itself else u
+        ahead = np.concatenate(parts)[:steps]
+        if not np.isfinite(ahead).all():
             raise FloatingPointError(f"the forecast is no longer finite within {steps} steps; use fewer")
+        found = self._restored(ahead)
         return found if index is None else self._labelled(found, index)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:

@@ -1,5 +1,6 @@
 """Labels of the rows of a series, dates for example, and how they go on. Nothing imports pandas but who passes it."""
 
+import warnings
 from typing import Any
 
 KEPT = 50  # labels, from which the step between dates can be told
@@ -26,7 +27,7 @@ def following(index: Any, steps: int) -> Any:
     if isinstance(index, pd.PeriodIndex):
         return pd.period_range(index[-1], periods=steps + 1, freq=index.freq, name=index.name)[1:]
     if isinstance(index, pd.DatetimeIndex):
-        every = index.freq or (pd.infer_freq(index) if len(index) > 2 else None)
+        every = index.freq or _step(index)
         return None if every is None else pd.date_range(index[-1], periods=steps + 1, freq=every, name=index.name)[1:]
     if not pd.api.types.is_integer_dtype(index) or len(index) < 2:
         return None
@@ -34,6 +35,15 @@ def following(index: Any, steps: int) -> Any:
     if (index[1:] - index[:-1] != every).any() or every <= 0:
         return None
     return pd.RangeIndex(index[-1] + every, index[-1] + every * (steps + 1), every, name=index.name)
+
+
+def _step(dates: Any) -> Any:
+    """Return the step between dates as pandas tells it, None if there is none."""
+    import pandas as pd  # noqa: PLC0415 - as above
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it will be another type; either is understood
+        return pd.infer_freq(dates) if len(dates) > 2 else None
 
 
 def follows(index: Any, table: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.validation import _check_sample_weight, check_array, check_consistent_length
+from sklearn.utils.validation import check_array, check_consistent_length
 
 from fastrnn._validation import as_real, positive_int
 from fastrnn.data import Dataset, windows
@@ -28,6 +28,7 @@ class SeriesEstimator(RecurrentEstimator):
     horizon: int
     scaler_: StandardScaler
     target_scaler_: StandardScaler
+    linear_: RidgeCV
     rest_scale_: Array
     n_outputs_: int
     _tells_itself: bool
@@ -63,10 +64,12 @@ class SeriesEstimator(RecurrentEstimator):
         follow = windows(v[1:], H).reshape(N, -1)
         if weight is not None:
             weight = windows(weight[1:], H).mean(axis=(1, 2))
-        self.linear_ = _ridge(x[train], follow[train], None if weight is None else weight[train])
+        own = None if weight is None else weight[train]
+        self.linear_ = _ridge(x[train], follow[train], own)
         rest = follow - self._linear(x)
         if not goes_on:
-            self.rest_scale_ = np.where((scale := rest[train].std(axis=0)) > 0, scale, 1.0)
+            scale = np.sqrt(np.average(rest[train] ** 2, axis=0, weights=own))
+            self.rest_scale_ = np.where(scale > 0, scale, 1.0)
         samples = Dataset(self._seen(x), as_real("y", rest / self.rest_scale_, self.dtype), weight=weight)
         held_out = samples.subset(np.arange(train.stop + H - 1, N)) if self.early_stopping else None
         lesson = Lesson(samples.subset(np.arange(train.stop)), held_out)
@@ -79,7 +82,7 @@ class SeriesEstimator(RecurrentEstimator):
     def _read(self, X: Any, *, reset: bool) -> Array:
         """Return X as float64 (T, F)."""
         if axes_of(X) == 1 and (reset or self.n_features_in_ == 1):
-            X = X.to_frame() if hasattr(X, "to_frame") else np.asarray(X).reshape(-1, 1)
+            X = np.asarray(X).reshape(-1, 1)  # the name of a pandas Series is none of a feature
         return read_table(self, X, reset=reset).astype(np.float64)
 
     def _read_targets(self, X: Any, y: Any, x: Array, *, goes_on: bool) -> Array:
@@ -96,9 +99,12 @@ class SeriesEstimator(RecurrentEstimator):
         return np.asarray(columns)
 
     def _read_weight(self, sample_weight: Any, x: Array) -> Array:
-        weight: Array = _check_sample_weight(sample_weight, x, dtype=np.float64)
-        if not weight.any():
-            raise ValueError("sample_weight: expected at least one that is not zero, got zeros alone")
+        """Return weights as float64 (T,)."""
+        weight: Array = check_array(sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight")
+        if weight.shape != (len(x),):
+            raise ValueError(f"sample_weight: expected shape ({len(x)},), one for each row, got {weight.shape}")
+        if weight.min() < 0 or not weight.any():
+            raise ValueError("sample_weight: expected numbers from 0 on, at least one that is not zero")
         return weight
 
     def _histories(self, u: Array) -> Array:
@@ -115,7 +121,7 @@ class SeriesEstimator(RecurrentEstimator):
 
     def _linear(self, x: Array) -> Array:
         """Return what the linear part tells of windows (N, L, F): (N, H·K)."""
-        return np.asarray(self.linear_.predict(x.reshape(len(x), -1))).reshape(len(x), -1)
+        return np.asarray(x.reshape(len(x), -1) @ np.atleast_2d(self.linear_.coef_).T + self.linear_.intercept_)
 
     # ---- what is told ----
 
@@ -133,7 +139,7 @@ class SeriesEstimator(RecurrentEstimator):
         return np.asarray(values[:, 0] if self._flat else values)
 
 
-def _ridge(x: Array, y: Array, weight: Array | None) -> Any:
+def _ridge(x: Array, y: Array, weight: Array | None) -> RidgeCV:
     """Return the linear part fitted to windows (N, L, F) and what follows them."""
     return RidgeCV(PENALTIES).fit(x.reshape(len(x), -1), y, sample_weight=weight)
 
