@@ -89,6 +89,10 @@ class RecurrentEstimator(BaseEstimator):
             a_bool(name, getattr(self, name))
         as_dtype(self.dtype)
 
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether a training has come to its end."""
+        return hasattr(self, "n_iter_")
+
     def _continues(self, incremental: bool) -> bool:
         """Return whether training goes on with the model that is there, and from its classes and scales.
 
@@ -102,7 +106,7 @@ class RecurrentEstimator(BaseEstimator):
         ValueError
             If parameters that the model was built by have changed since.
         """
-        if not hasattr(self, "model_") or not (incremental or self.warm_start):
+        if not self.__sklearn_is_fitted__() or not (incremental or self.warm_start):
             return False
         changed = [name for name, value in self._built.items() if getattr(self, name) != value]
         if changed:
@@ -127,6 +131,7 @@ class RecurrentEstimator(BaseEstimator):
             From (T, N, H) to (N, H).
         bidirectional : bool
         """
+        self.__dict__.pop("n_iter_", None)  # until this model has been trained
         self._rng = self._generator()
         self._built = {name: getattr(self, name) for name in self._architecture}
         between = self.dropout if self.num_layers > 1 else 0.0

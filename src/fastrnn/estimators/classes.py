@@ -45,7 +45,7 @@ class Classifying(SequenceEstimator):
         numbers = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
         known = self.classes_[numbers] == labels
         if not np.all(known):
-            raise ValueError(f"y: expected classes among {self.classes_}, got {shown(labels[~known][0])}")
+            raise ValueError(f"y: expected classes among {self.classes_}, got {shown(labels[~known].tolist()[0])}")
         return numbers
 
     def _loss_of(self, numbers: Array, weight: Array | None) -> Loss:

@@ -109,8 +109,8 @@ class SequenceClassifier(ClassifierMixin, Classifying):
     >>> model = SequenceClassifier(epochs=30, random_state=0).fit(X[:150], y[:150])
     >>> model.score(X[150:], y[150:]) > 0.8
     True
-    >>> model.predict(X[150:153]), model.predict_proba(X[150:153]).shape
-    (array(['down', 'up', 'down'], dtype='<U4'), (3, 2))
+    >>> model.predict(X[150:153]).tolist(), model.predict_proba(X[150:153]).shape
+    (['up', 'down', 'down'], (3, 2))
     """
 
     _architecture = (*Classifying._architecture, "pooling")

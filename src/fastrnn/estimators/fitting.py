@@ -143,18 +143,13 @@ class SequenceEstimator(RecurrentEstimator):
     # ---- weights and scales ----
 
     def _read_weight(self, sample_weight: Any, x: Sequences) -> Weights:
-        """Return weights that are numbers, one for each sequence; `Dataset` checks the rest."""
+        """Return weights, one for each sequence."""
         if sample_weight is None:
             return None
-        parts = as_list(sample_weight)
-        if parts is not None:
-            weight: Array | list[Array] = [np.asarray(one, np.float64) for one in parts]
-        else:
-            weight = check_array(sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight")
-        if len(weight) != len(x):
-            raise ValueError(f"sample_weight: expected one for each of {len(x)} sequences, got {len(weight)}")
-        if not any(np.any(one) for one in weight):
-            raise ValueError("sample_weight: expected at least one that is not zero, got zeros alone")
+        weight: Array = check_array(sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight")
+        if weight.shape != (len(x),):
+            raise ValueError(f"sample_weight: expected one for each of {len(x)} sequences, got shape {weight.shape}")
+        expect_weights(weight)
         return weight
 
     def _fit_scales(self, x: Sequences, targets: Any, weight: Weights) -> None:  # noqa: ARG002 - values may be scaled
@@ -174,6 +169,14 @@ class SequenceEstimator(RecurrentEstimator):
     def _scaled_targets(self, targets: Any) -> Any:
         """Return targets as the loss takes them."""
         return targets
+
+
+def expect_weights(weight: Array) -> None:
+    """Raise ValueError unless all weights are at least 0, and some are more."""
+    if weight.min() < 0:
+        raise ValueError(f"sample_weight: expected numbers >= 0, got {weight.min():g}")
+    if not weight.any():
+        raise ValueError("sample_weight: expected at least one that is not zero, got zeros alone")
 
 
 def weight_of_rows(weight: Weights, x: Sequences) -> Array | None:

@@ -5,10 +5,10 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
 from fastrnn.estimators.classes import Classifying, log_probabilities, probabilities, read_labels
-from fastrnn.estimators.fitting import Weights, weight_of_rows
+from fastrnn.estimators.fitting import Weights, expect_weights, weight_of_rows
 from fastrnn.estimators.sequences import Array, Sequences, as_list, axes_of, read_table, rows_of, with_rows
 from fastrnn.losses import Loss
 
@@ -179,12 +179,18 @@ class SequenceTagger(ClassifierMixin, Classifying):
         return with_rows(labels, numbers)
 
     def _read_weight(self, sample_weight: Any, x: Sequences) -> Weights:
-        if self._form == "steps" and len(x) == 1 and np.asarray(sample_weight, object).shape == (len(x[0]),):
-            sample_weight = np.asarray(sample_weight)[None]
-        weight = super()._read_weight(sample_weight, x)
-        if isinstance(weight, list) or np.ndim(weight) > 1:  # type: ignore[arg-type]
-            expect_steps("sample_weight", weight, x)  # type: ignore[arg-type]
-        return weight
+        """Return weights, one for each sequence or for each step."""
+        parts = as_list(sample_weight)
+        if parts is None and sample_weight is not None:
+            weight = np.asarray(sample_weight)
+            one = self._form == "steps" and weight.shape == (len(x[0]),) and len(x) == 1
+            parts = [weight] if one else list(weight) if weight.ndim > 1 else None
+        if parts is None:
+            return super()._read_weight(sample_weight, x)
+        expect_steps("sample_weight", parts, x)
+        rows = check_array(np.concatenate(parts), dtype=np.float64, ensure_2d=False, input_name="sample_weight")
+        expect_weights(rows)
+        return with_rows(x, rows)
 
     def _outputs(self, targets: Any) -> int:  # noqa: ARG002 - classes may come that are not among them
         return len(self.classes_)

@@ -1,0 +1,140 @@
+"""What fastrnn's kernels do not cover, and what PyTorch's own implementation does then."""
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from fastrnn.torch.call import Call
+
+DTYPES = (torch.float32, torch.float64)
+PLAIN = (Tensor, nn.Parameter, nn.Buffer) if hasattr(nn, "Buffer") else (Tensor, nn.Parameter)
+
+
+class FallbackWarning(UserWarning):
+    """Something is computed by PyTorch's own implementation, as fastrnn's kernels do not cover it."""
+
+
+def warn(what: str) -> None:
+    """Say what PyTorch computes; Python shows each text once, unless its filters are set otherwise."""
+    warnings.warn(f"fastrnn.torch: {what}; PyTorch's own implementation computes it", FallbackWarning, stacklevel=2)
+
+
+def is_recorded() -> bool:
+    """Whether PyTorch is writing operations down, for a graph that will run without this module."""
+    return bool(torch.jit.is_tracing() or torch.compiler.is_exporting())
+
+
+def undisturbed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that `torch.compile` runs as it is, instead of translating it.
+
+    The compiler takes seconds to load, which is why it is not told about the function before somebody has loaded it.
+    """
+    if "torch._dynamo" not in sys.modules:
+        return function
+    disabled = getattr(function, "disabled", None)
+    if disabled is None:
+        disabled = function.disabled = torch.compiler.disable(function)  # type: ignore[attr-defined]
+    return cast("Callable[..., Any]", disabled)
+
+
+def not_covered(module: Any, tensors: Sequence[Tensor]) -> str | None:
+    """Return what about a module, or these tensors of a call, the kernels do not cover; None if they cover all.
+
+    Parameters
+    ----------
+    module : torch.nn.LSTM, GRU or RNN
+    tensors : sequence of Tensor
+        The input, initial states and weights, as far as there are any.
+    """
+    if module.proj_size:
+        return f"a projection of the output (proj_size={module.proj_size})"
+    if module.dropout == 1:
+        return "a dropout of everything (dropout=1)"
+    return next(filter(None, map(_not_covered, tensors)), None)
+
+
+def _not_covered(tensor: Tensor) -> str | None:
+    """Return what about a tensor the kernels do not cover, or None."""
+    if type(tensor) not in PLAIN:
+        return f"a tensor of the type {type(tensor).__name__}"
+    if not tensor.is_cpu:
+        return f"a tensor on the device {tensor.device.type}"
+    if tensor.dtype not in DTYPES:
+        return f"a tensor of {str(tensor.dtype).removeprefix('torch.')}"
+    return None if tensor.layout == torch.strided else "a sparse tensor"
+
+
+def mode_not_covered() -> str | None:
+    """Return what mode PyTorch is in that the kernels do not cover, or None."""
+    if torch.is_autocast_enabled("cpu"):
+        return "automatic mixed precision"
+    if torch._C._are_functorch_transforms_active():
+        return "a transform of torch.func"
+    if torch.autograd.forward_ad._current_level >= 0:
+        return "forward-mode differentiation"
+    return None
+
+
+def differentiable(
+    call: Call, states: int, tensors: Sequence[Tensor], grads: Sequence[Tensor | None], wanted: Sequence[bool]
+) -> list[Tensor | None]:
+    """Return the gradients of x, so many states and the weights by operations that can be differentiated again.
+
+    Parameters
+    ----------
+    call : Call
+    states : int
+        How many of the tensors are initial states.
+    tensors : sequence of Tensor
+        x (T, N, I) or (S, I), initial states (L·D, N, H) if there are any, weights.
+    grads : sequence of Tensor
+        Of the output and the final states; None for zeros.
+    wanted : sequence of bool
+        Which of the tensors need one.
+
+    Raises
+    ------
+    RuntimeError
+        If there was dropout, whose masks PyTorch would draw anew.
+    """
+    if call.dropout:
+        raise RuntimeError(
+            "backward: gradients of gradients (create_graph=True) are not to be had through dropout; "
+            "set dropout=0 or call eval()"
+        )
+    warn("a gradient that can be differentiated again (create_graph=True)")
+    with torch.enable_grad(), _without_onednn():
+        pairs = [(y, grad) for y, grad in zip(_torch(call, tensors, states), grads, strict=True) if grad is not None]
+        inputs = [tensor for tensor, want in zip(tensors, wanted, strict=True) if want]
+        outputs, given = zip(*pairs, strict=True)
+        found = iter(torch.autograd.grad(outputs, inputs, given, create_graph=True, allow_unused=True))
+    return [next(found) if want else None for want in wanted]
+
+
+@contextmanager
+def _without_onednn() -> Iterator[None]:
+    """Keep PyTorch from oneDNN's operations, of which gradients can't be differentiated."""
+    before = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.enabled = before
+
+
+def _torch(call: Call, tensors: Sequence[Tensor], states: int) -> Sequence[Tensor]:
+    """Return output and final states as PyTorch computes them."""
+    x, weights = tensors[0], list(tensors[1 + states :])
+    start = tensors[1 : 1 + states] or [x.new_zeros(call.state_shape) for _ in range(call.states)]
+    hx = tuple(start) if call.states == 2 else start[0]
+    options = call.bias, call.layers, 0.0, False, call.directions == 2
+    function = getattr(torch, call.cell)  # torch.lstm and so on
+    if x.ndim == 2:
+        counts = [call.batch.rows] * call.batch.steps if call.batch.counts is None else call.batch.counts
+        return tuple(function(x, torch.as_tensor(counts), hx, weights, *options))
+    return tuple(function(x, hx, weights, *options, False))
