@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 import fastrnn
 from fastrnn.estimators import Forecaster
+from fastrnn.estimators import series as inner
 
 DATA = Path(__file__).parents[1] / "examples" / "data"
 SMALL = {"window": 5, "hidden_size": 4, "epochs": 2, "random_state": 0}
@@ -77,17 +78,27 @@ def test_a_row_is_told_from_what_was_known_before(horizon):
     assert np.abs(one - other)[50 + horizon :].min() > 1e-9
 
 
-def test_no_target_is_both_trained_on_and_held_out():
-    """Windows 0 to 83 of 90 rows, six steps ahead: ten per cent, eight, are held out, and five between are left out."""
-    model = Forecaster(**SMALL, horizon=6)
-    assert model._trained_on(T - 6) == slice(0, 84 - 8 - 5)
-    told = [set(range(t + 1, t + 7)) for t in range(84)]
-    assert not set.union(*told[:71]) & set.union(*told[76:])
-    assert set.union(*told[:71]) & told[75]
-    changed = SEASON.copy()
-    changed[-8:] += 5.0  # what is held out alone
-    fits = [Forecaster(**SMALL, horizon=6, early_stopping=False).fit(y[:76], y[:76]) for y in (SEASON, changed)]
-    np.testing.assert_array_equal(fits[0].linear_.coef_, fits[1].linear_.coef_)
+def test_no_target_is_both_trained_on_and_held_out(monkeypatch):
+    """84 windows of 90 rows, six steps ahead: eight, a tenth, are held out, and five between are left out."""
+    seen, fitted = [], []
+
+    def train(_, lesson, *__, **___):
+        seen.append((lesson.samples, lesson.held_out))
+
+    def ridge(x, *rest):
+        fitted.append(len(x))
+        return own_ridge(x, *rest)
+
+    own_ridge = inner._ridge
+    monkeypatch.setattr(inner, "_ridge", ridge)
+    monkeypatch.setattr(Forecaster, "_train", train)
+    Forecaster(**SMALL, horizon=6).fit(SEASON)
+    assert [len(part) for part in seen[0]] == [71, 8]
+    assert fitted == [71, 84]  # what is told to the network, and in the end all there is
+    last, first = seen[0][0].batch(np.array([70])), seen[0][1].batch(np.array([0]))
+    u = (SEASON - SEASON.mean()) / SEASON.std()
+    np.testing.assert_allclose(last.x[0, :, 0], u[66:71] - u[70], atol=1e-6)  # tells rows 71 to 76
+    np.testing.assert_allclose(first.x[0, :, 0], u[72:77] - u[76], atol=1e-6)  # tells rows 77 to 82
 
 
 def test_a_row_without_weight_is_not_learnt():
@@ -123,67 +134,6 @@ def test_beyond_the_horizon_what_was_told_is_taken_for_known(horizon):
         expected.append(model.forecast(horizon, known))
         known = np.concatenate([known, expected[-1]])
     np.testing.assert_allclose(model.forecast(2 * horizon + 1), np.concatenate(expected)[: 2 * horizon + 1], rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("index", "expected"),
-    [
-        (MONTHS, ["2008-07-31", "2008-08-31", "2008-09-30"]),
-        (pd.bdate_range("2024-01-01", periods=T), ["2024-05-06", "2024-05-07", "2024-05-08"]),
-        (pd.DatetimeIndex(list(MONTHS), name="t"), ["2008-07-31", "2008-08-31", "2008-09-30"]),
-        (pd.date_range("2024-01-01", periods=T, freq="h", tz="Europe/Paris"), ["2024-01-04 18:00", "2024-01-04 20:00"]),
-        (pd.period_range("2001-01", periods=T, freq="M"), ["2008-07", "2008-09"]),
-        (pd.RangeIndex(10, 10 + 2 * T, 2), [190, 192, 194]),
-        (pd.Index(np.arange(T)), [90, 91, 92]),
-    ],
-    ids=["months", "business days", "months without freq", "hours", "periods", "range", "numbers"],
-)
-def test_labels_go_on(index, expected):
-    series = pd.Series(SEASON, index, name="level")
-    model = Forecaster(**SMALL).fit(series)
-    ahead = model.forecast(3)
-    assert isinstance(ahead, pd.Series)
-    assert ahead.name == "level"
-    assert ahead.index.name == index.name
-    label = expected[-1]
-    if isinstance(index, pd.PeriodIndex):
-        label = pd.Period(label)
-    elif isinstance(index, pd.DatetimeIndex):
-        label = pd.Timestamp(label, tz=index.tz)
-    assert ahead.index[2] == label
-    np.testing.assert_array_equal(ahead, Forecaster(**SMALL).fit(SEASON).forecast(3))
-    later = pd.Series(SEASON[:30], index[:30])
-    assert model.forecast(2, later).index[0] == index[30]
-    assert isinstance(model.forecast(2, SEASON), np.ndarray)
-
-
-def test_tables_give_tables():
-    frame = pd.DataFrame(FEATURES, MONTHS, columns=["a", "b"])
-    model = Forecaster(**SMALL).fit(frame)
-    assert model.feature_names_in_.tolist() == ["a", "b"]
-    assert model.forecast(2).columns.tolist() == ["a", "b"]
-    told = Forecaster(**SMALL, horizon=2).fit(frame, frame["a"]).forecast(2)
-    assert told.name == "a"
-    assert told.index[0] == MONTHS[-1] + MONTHS.freq
-    assert isinstance(model.predict(frame), np.ndarray)
-
-
-@pytest.mark.parametrize("index", [MONTHS.delete(40), pd.Index(list("abcdefghi") * 10), pd.Index([0, 1, 3] * 30)])
-def test_labels_that_do_not_go_on(index):
-    series = pd.Series(SEASON[: len(index)], index)
-    model = Forecaster(**SMALL).fit(series)
-    assert model.predict(series).shape == series.shape
-    with pytest.raises(ValueError, match="X: expected an index of dates or whole numbers at even steps"):
-        model.forecast(2)
-
-
-@pytest.mark.parametrize("horizon", [1, 3])
-def test_the_rows_trained_on_are_the_history_of_those_that_follow(horizon):
-    series = pd.Series(SEASON, MONTHS)
-    model = Forecaster(**SMALL, horizon=horizon).fit(series[:60])
-    np.testing.assert_allclose(model.predict(series[60:]), model.predict(series)[60:], rtol=1e-6)
-    for other in (series[61:], series[60:].to_numpy(), series[60:].set_axis(MONTHS[:30])):
-        np.testing.assert_allclose(model.predict(other)[:horizon], SEASON[:60].mean())
 
 
 # ---- what it learns ----
