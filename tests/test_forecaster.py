@@ -126,6 +126,11 @@ def test_a_forecast_tells_all_steps_of_the_horizon_at_once():
         model.forecast(5)
 
 
+def test_a_target_that_is_x_itself_need_not_be_given():
+    one, other = Forecaster(**SMALL).fit(SEASON), Forecaster(**SMALL).fit(SEASON[:, None], SEASON)
+    np.testing.assert_array_equal(one.forecast(4), other.forecast(4))
+
+
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_beyond_the_horizon_what_was_told_is_taken_for_known(horizon):
     model = Forecaster(**SMALL, horizon=horizon).fit(FEATURES)
