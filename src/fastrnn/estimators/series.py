@@ -15,6 +15,7 @@ from fastrnn.data import Dataset, windows
 from fastrnn.estimators.base import Lesson, RecurrentEstimator
 from fastrnn.estimators.labels import labels_of
 from fastrnn.estimators.sequences import Array, axes_of, read_table
+from fastrnn.forecasting.regression import Regression
 from fastrnn.layers import Last
 from fastrnn.losses import MSE
 from fastrnn.trainer.sources import EVALUATED
@@ -36,7 +37,7 @@ class SeriesEstimator(RecurrentEstimator):
     _tells_itself: bool
     _end: tuple[Array, Array, Array]  # the last rows of X, of y and of the weights
     _labels: Any
-    _sums: Array
+    _sums: Regression
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -101,8 +102,9 @@ class SeriesEstimator(RecurrentEstimator):
     ) -> None:
         """Fit the linear part to windows, and train the network on what it leaves over."""
         if incremental and goes_on:
-            self._sums += _sums_of(x, follow, weight)
-            _solve(self.linear_, self._sums)
+            self._sums.add(_flat(x), follow, weight)
+            beta = self._sums.solve(np.full(len(self._sums.center), self.linear_.alpha_))
+            self.linear_.coef_, self.linear_.intercept_ = beta.T, self._sums.offset(beta)
         else:
             self.linear_ = _ridge(x[train], follow[train], weight[train])
         rest = follow - self._linear(x)
@@ -118,7 +120,7 @@ class SeriesEstimator(RecurrentEstimator):
         if held_out is not None:
             self.linear_ = _ridge(x, follow, weight)
         if not (incremental and goes_on):
-            self._sums = _sums_of(x, follow, weight)
+            self._sums = Regression(_flat(x), follow, weight)
 
     # ---- what comes in ----
 
@@ -164,7 +166,7 @@ class SeriesEstimator(RecurrentEstimator):
 
     def _linear(self, x: Array) -> Array:
         """Return what the linear part tells of windows (N, L, F): (N, H·K)."""
-        return np.asarray(x.reshape(len(x), -1) @ np.atleast_2d(self.linear_.coef_).T + self.linear_.intercept_)
+        return np.asarray(_flat(x) @ np.atleast_2d(self.linear_.coef_).T + self.linear_.intercept_)
 
     # ---- what is told ----
 
@@ -182,23 +184,14 @@ class SeriesEstimator(RecurrentEstimator):
         return np.asarray(values[:, 0] if self._flat else values)
 
 
+def _flat(x: Array) -> Array:
+    """Return windows (N, L, F) as the linear part sees them: (N, L·F)."""
+    return x.reshape(len(x), -1)
+
+
 def _ridge(x: Array, y: Array, weight: Array) -> RidgeCV:
     """Return the linear part fitted to windows (N, L, F) and what follows them."""
-    return RidgeCV(PENALTIES).fit(x.reshape(len(x), -1), y, sample_weight=weight)
-
-
-def _sums_of(x: Array, y: Array, weight: Array) -> Array:
-    """Return Aᵀ W (A | Y), what a ridge regression has to know of windows; A is them, flat, and a column of ones."""
-    A = np.column_stack([x.reshape(len(x), -1), np.ones(len(x))])
-    return np.asarray((A * weight[:, None]).T @ np.concatenate([A, y], axis=1))
-
-
-def _solve(linear: RidgeCV, sums: Array) -> None:
-    """Give the linear part the coefficients that sums over all windows lead to, with the penalty that it has."""
-    D = len(sums)
-    penalty = np.diag(np.append(np.full(D - 1, linear.alpha_), 0.0))
-    found = np.linalg.solve(sums[:, :D] + penalty, sums[:, D:])
-    linear.coef_, linear.intercept_ = found[:-1].T, found[-1]
+    return RidgeCV(PENALTIES).fit(_flat(x), y, sample_weight=weight)
 
 
 def silence(layer: Any) -> None:
