@@ -5,12 +5,17 @@ import warnings
 import pytest
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from fastrnn.estimators import SequenceClassifier, SequenceRegressor, SequenceTagger
+from fastrnn.estimators import Forecaster, SequenceClassifier, SequenceRegressor, SequenceTagger
 
 # The checks' data are blobs of some dozen rows: a small model sees them as one batch, and needs few epochs. In float64,
 # as one check holds a fit with weights to one with repeated rows within 1e-7.
 SMALL = {"hidden_size": 16, "epochs": 30, "batch_size": 64, "learning_rate": 2e-2, "dtype": "float64"}
-ESTIMATORS = [SequenceClassifier(**SMALL), SequenceRegressor(**SMALL), SequenceTagger(**SMALL)]
+ESTIMATORS = [
+    SequenceClassifier(**SMALL),
+    SequenceRegressor(**SMALL),
+    SequenceTagger(**SMALL),
+    Forecaster(window=4, epochs=3),
+]
 
 # To a SequenceTagger X (T, F) with y (T,), which is what the checks have, is one sequence: its rows are steps.
 EXCUSED = {
@@ -18,7 +23,14 @@ EXCUSED = {
         "check_methods_sample_order_invariance": "what is told of a step depends on the steps before it",
         "check_methods_subset_invariance": "what is told of a step depends on the steps before it",
         "check_sample_weight_equivalence_on_dense_data": "a step that is left out or repeated makes another sequence",
-    }
+    },
+    # To a Forecaster rows are steps too, and y is told of them before they come.
+    Forecaster: {
+        "check_methods_sample_order_invariance": "a row is told from the rows before it",
+        "check_methods_subset_invariance": "a row is told from the rows before it",
+        "check_sample_weight_equivalence_on_dense_data": "a row that is left out or repeated makes another series",
+        "check_fit1d": "it demands that X (T,) is refused, which is one series",
+    },
 }
 # It hands over arrays of other libraries than NumPy, and does nothing unless SCIPY_ARRAY_API is set.
 ELSEWHERE = "check_array_api_input"
