@@ -223,7 +223,15 @@ def test_a_report_keeps_plain_cases_and_others_apart():
     lines = report.text(complete()).splitlines()
     assert "best peer / fastrnn, geometric mean of 103 plain cases: 20.00" in lines
     assert "gru: infer 20.00, train 20.00, stream 20.00" in lines
-    others = ("bidirectional", "2 layers", "bidirectional ragged", "tdnn infer", "tdnn train", "lstm generate", "gru loop")
+    others = (
+        "bidirectional",
+        "2 layers",
+        "bidirectional ragged",
+        "tdnn infer",
+        "tdnn train",
+        "lstm generate",
+        "gru loop",
+    )
     for name in others:
         assert f"{name}: 30.00" in lines
     assert any(line.startswith("options, rnn train (100,32,128,128), 2 threads: fastrnn ") for line in lines)

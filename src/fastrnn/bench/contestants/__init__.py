@@ -19,6 +19,13 @@ __all__ = ["CONTESTANTS", "PEERS", "Contestant", "Reference", "entrants", "slow"
 
 PEERS: dict[str, type[Contestant]] = {c.name: c for c in (PyTorch, PyTorchPadded, ONNXRuntime, ONNXRuntimeBound, JAX)}
 CONTESTANTS: dict[str, type[Contestant]] = {FastRNN.name: FastRNN, **PEERS}
+OWN: dict[str, tuple[type[Contestant], ...]] = {  # of kinds of work that not everyone enters
+    Epoch.kind: (FastEpoch, TorchLoader, TorchSlices),
+    Step.kind: (FastAdam, TorchAdam, TorchAdamLoop, TorchAdamFused),
+    Fitting.kind: (FastEstimator, FastTrainer),
+    "loop": (FastTorchLoop, TorchLoop),
+    "generate": (FastGeneration, TorchGeneration),
+}
 
 
 def entrants(case: AnyCase) -> dict[str, type[Contestant]]:
@@ -27,18 +34,9 @@ def entrants(case: AnyCase) -> dict[str, type[Contestant]]:
     Of recurrent layers everyone, and variants where there is a state to keep, or something to pad whose end is not
     where a direction begins.
     """
-    if isinstance(case, Epoch):
-        return {c.name: c for c in (FastEpoch, TorchLoader, TorchSlices)}
-    if isinstance(case, Step):
-        return {c.name: c for c in (FastAdam, TorchAdam, TorchAdamLoop, TorchAdamFused)}
-    if isinstance(case, Fitting):
-        return {c.name: c for c in (FastEstimator, FastTrainer)}
-    if case.cell == "tdnn":
-        return {c.name: c for c in (FastTDNN, TorchConv1d)}
-    if case.kind == "loop":
-        return {c.name: c for c in (FastTorchLoop, TorchLoop)}
-    if case.kind == "generate":
-        return {c.name: c for c in (FastGeneration, TorchGeneration)}
+    own = (FastTDNN, TorchConv1d) if case.cell == "tdnn" else OWN.get(case.kind)
+    if own is not None or not isinstance(case, Case):
+        return {contestant.name: contestant for contestant in own or ()}
     left_out = set() if case.ragged and not case.bidirectional else {PyTorchPadded.name}
     left_out |= set() if case.kind == "stream" else {ONNXRuntimeBound.name}
     return {name: contestant for name, contestant in CONTESTANTS.items() if name not in left_out}
