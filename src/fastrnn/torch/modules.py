@@ -81,15 +81,15 @@ class Kernels(nn.RNNBase):
             return False
         if not x.numel() or x.shape[-1] != self.input_size or len(states) not in (0, self._states):
             return False
-        layers = self.num_layers * (1 + self.bidirectional)
         if isinstance(input, PackedSequence):
-            shape = layers, int(input.batch_sizes[0]), self.hidden_size
+            rows: tuple[int, ...] = (int(input.batch_sizes[0]),)
             fits = x.ndim == 2
         else:
             rows = () if x.ndim == 2 else (x.shape[0 if self.batch_first else 1],)
-            shape = layers, *rows, self.hidden_size
             fits = x.ndim in (2, 3)
-        return fits and all(tuple(state.shape) == shape for state in states)
+        shape = self.num_layers * (1 + self.bidirectional), *rows
+        widths = (self.proj_size or self.hidden_size, self.hidden_size)
+        return fits and all(state.shape == (*shape, H) for state, H in zip(states, widths, strict=False))
 
     @property
     def _states(self) -> int:
