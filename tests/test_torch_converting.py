@@ -83,7 +83,7 @@ def chains(dtype):
         "ends": [fastrnn.GRU(F, 3, bidirectional=True), fastrnn.Ends(), fastrnn.Linear(6, 2)],
         "max": [fastrnn.OneHot(9, dtype=dtype), fastrnn.GRU(9, 5, 2), fastrnn.MaxOverTime(), fastrnn.Linear(5, 1)],
         "causal": [fastrnn.TDNN(F, 5, 3, dilation=2), fastrnn.ReLU(), fastrnn.TDNN(5, 2, 1, bias=False)],
-        "centred": [fastrnn.TDNN(F, 5, 3, dilation=2, causal=False), fastrnn.LSTM(5, 3), fastrnn.TDNN(3, 2, 2)],
+        "centred": [fastrnn.Linear(F, 3), fastrnn.TDNN(3, 5, 3, dilation=2, causal=False), fastrnn.LSTM(5, 3)],
         "repeat": [fastrnn.Linear(F, 5), fastrnn.Repeat(4), fastrnn.RNN(5, 3, nonlinearity="relu")],
         "again": [fastrnn.LSTM(F, 5), fastrnn.Last(), fastrnn.Repeat(4), fastrnn.GRU(5, 3, bidirectional=True)],
         "vectors": [fastrnn.LayerNorm(F, elementwise_affine=False), fastrnn.Linear(F, 2), fastrnn.Dropout(0.0)],
