@@ -6,7 +6,8 @@ except ImportError as error:
     raise ImportError("fastrnn.estimators needs scikit-learn: pip install 'fastrnn[sklearn]'") from error
 
 from fastrnn.estimators.classifier import SequenceClassifier
+from fastrnn.estimators.forecaster import Forecaster
 from fastrnn.estimators.regressor import SequenceRegressor
 from fastrnn.estimators.tagger import SequenceTagger
 
-__all__ = ["SequenceClassifier", "SequenceRegressor", "SequenceTagger"]
+__all__ = ["Forecaster", "SequenceClassifier", "SequenceRegressor", "SequenceTagger"]

@@ -1,5 +1,6 @@
 """Fit the parts of a model to a series, given the settings."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from fastrnn.forecasting.model import SeriesModel, Settings, flat, inputs, single
+from fastrnn.forecasting.regression import Regression
 from fastrnn.forecasting.series import Array, Series
 from fastrnn.layers import GRU, Last, Linear, Sequential
 from fastrnn.optimizers import AdamW
@@ -59,39 +61,18 @@ def windows_of(
     return Windows(x, u[L:], (z - np.concatenate([z[: transform.lost], w]))[settings.history :], mean, scale)
 
 
-class Ridge:
-    """Ridge regression of one data set with several penalties: (XᵀX + P) β = Xᵀy.
+def solved(sums: Regression, settings: Settings) -> tuple[Array, float]:
+    """Return the linear part: β (L + F,) and b.
 
-    X and y are centred, so that b goes free of a penalty.
-
-    Parameters
-    ----------
-    x : ndarray (N, L, 1 + F)
-    y : ndarray (N,)
+    If the recursion would grow without bounds, φ_l is multiplied by γ^(l+1), which moves all poles into the circle.
     """
-
-    def __init__(self, x: Array, y: Array) -> None:
-        X = flat(x)
-        self.center, self.level = X.mean(axis=0), float(y.mean())
-        A = X - self.center
-        self.gram, self.moment = A.T @ A, A.T @ (y - self.level)
-
-    def solve(self, settings: Settings) -> tuple[Array, float]:
-        """Return β (L + F,) and b.
-
-        If the recursion would grow without bounds, φ_l is multiplied by γ^(l+1), which moves all poles into the circle.
-        """
-        L = settings.steps
-        lag = np.arange(1.0, L + 1)
-        P = np.full(len(self.moment), float(settings.penalty))
-        P[:L] *= lag**settings.decay
-        A = self.gram + np.diag(P)
-        try:
-            beta = np.linalg.solve(A, self.moment)
-        except np.linalg.LinAlgError:  # values so large that the penalty is lost in rounding
-            beta = np.linalg.lstsq(A, self.moment)[0]
-        beta[:L] *= max(1.0, _growth(beta[:L])) ** -lag
-        return beta, self.level - float(self.center @ beta)
+    L = settings.steps
+    lag = np.arange(1.0, L + 1)
+    penalty = np.full(len(sums.moment), float(settings.penalty))
+    penalty[:L] *= lag**settings.decay
+    beta = sums.solve(penalty)
+    beta[:L] *= max(1.0, _growth(beta[:L])) ** -lag
+    return beta, float(sums.offset(beta))
 
 
 def linear_part(beta: Array, b: float) -> Sequential:
@@ -149,7 +130,30 @@ def trained_part(series: Series) -> Series:
     return series._replace(values=series.values[extra:], start=series.start + extra)
 
 
-def refitted(model: SeriesModel, series: Series) -> SeriesModel:
-    """Return the model with its linear part fitted anew to a series that has grown; networks and scale stay."""
-    data = windows_of(trained_part(series), model.settings, scaling=(model.mean, model.scale))
-    return model._replace(linear=linear_part(*Ridge(data.x, data.y).solve(model.settings)))
+def refits(model: SeriesModel, series: Series, rows: Iterable[int]) -> Iterator[Array]:
+    """Yield the linear part fitted anew to what lies before each of these rows, which rise: β and b, (L + F + 1,).
+
+    Mean and scale stay the model's. Windows come in at the end, and beyond `LONGEST` rows go out at the beginning; all
+    is added up anew where what is left has fallen to half, so that rounding cannot outgrow it.
+    """
+
+    def windows(first: int, end: int) -> tuple[Array, Array]:
+        """Return those whose following value is one of these rows, flat: (N, L + F) and (N,)."""
+        begin = first - model.settings.history
+        part = series._replace(values=series.values[begin:end], start=series.start + begin)
+        data = windows_of(part, model.settings, scaling=(model.mean, model.scale))
+        return flat(data.x), data.y
+
+    sums, first, end, size = None, 0, 0, 0.0
+    for row in rows:
+        since = max(0, row - LONGEST) + model.settings.history
+        if sums is not None:
+            sums.add(*windows(end, row))
+            if since > first:
+                sums.add(*windows(first, since), sign=-1)
+        if sums is None or np.trace(sums.gram) < size / 2:
+            sums = Regression(*windows(since, row))
+            size = np.trace(sums.gram)
+        first, end, size = since, row, max(size, float(np.trace(sums.gram)))
+        beta, b = solved(sums, model.settings)
+        yield np.append(beta, b)
