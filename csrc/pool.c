@@ -8,10 +8,9 @@
 #define _POSIX_C_SOURCE 200809L /* clock_gettime */
 #include "pool.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <stdint.h>
-#include <time.h>
+
+#include "system.h"
 
 #if defined(__x86_64__) || defined(__i386__)
 #define RELAX() __builtin_ia32_pause()
@@ -26,12 +25,12 @@ enum {
     SPINS_BEFORE_YIELD = 2000   /* someone else may need this very core to get to the same point */
 };
 
-static pthread_mutex_t in_use = PTHREAD_MUTEX_INITIALIZER; /* held by the caller that the pool works for */
-static pthread_mutex_t sleep_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static system_lock in_use = SYSTEM_LOCK_INIT; /* held by the caller that the pool works for */
+static system_lock sleep_lock = SYSTEM_LOCK_INIT;
+static system_condition wake = SYSTEM_CONDITION_INIT;
 
-static int started;                  /* threads made; this and the next line are guarded by in_use */
+static int watching;                 /* for forks; this and the next two lines are guarded by in_use */
+static int started;                  /* threads made */
 static double alone_until, patience; /* seconds */
 static atomic_int sleeping;
 static atomic_uint_fast64_t ticket; /* of the last job: its number, and in the low bits how many workers it has */
@@ -46,7 +45,7 @@ enum { WORKER_BITS = 16, WORKERS = (1 << WORKER_BITS) - 1 };
 
 static void spin_or_yield(int64_t *spins) {
     if (++*spins > SPINS_BEFORE_YIELD)
-        sched_yield();
+        give_way();
     else
         RELAX();
 }
@@ -58,28 +57,21 @@ static uint_fast64_t next_ticket(uint_fast64_t last) {
         if (now != last) return now;
         RELAX();
     }
-    pthread_mutex_lock(&sleep_lock);
+    lock(&sleep_lock);
     atomic_fetch_add(&sleeping, 1);
-    while ((now = atomic_load(&ticket)) == last) pthread_cond_wait(&wake, &sleep_lock);
+    while ((now = atomic_load(&ticket)) == last) wait_for(&wake, &sleep_lock);
     atomic_fetch_sub(&sleeping, 1);
-    pthread_mutex_unlock(&sleep_lock);
+    unlock(&sleep_lock);
     return now;
-}
-
-static double seconds(clockid_t clock) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* One worker's part, and whether it had its core to itself: a worker that waits spins, so it uses time all the time.
  */
 static void work_on(void (*body)(void *, int, int), void *context, int worker, int workers) {
-    const double wall = seconds(CLOCK_MONOTONIC), used = seconds(CLOCK_THREAD_CPUTIME_ID);
+    const double wall = wall_seconds(), used = thread_seconds();
     body(context, worker, workers);
-    const double elapsed = seconds(CLOCK_MONOTONIC) - wall,
-                 lost = elapsed - (seconds(CLOCK_THREAD_CPUTIME_ID) - used);
-    if (lost > 0.2 * elapsed && lost > 1e-3) atomic_store(&crowded, 1);
+    const double elapsed = wall_seconds() - wall, lost = elapsed - (thread_seconds() - used);
+    if (lost > 0.2 * elapsed && lost > CLOCK_TICK) atomic_store(&crowded, 1);
 }
 
 typedef struct {
@@ -89,7 +81,7 @@ typedef struct {
 
 static birth births[FR_MAX_THREADS];
 
-static void *work(void *argument) {
+SYSTEM_THREAD work(void *argument) {
     const birth b = *(birth *)argument;
     for (uint_fast64_t last = b.ticket;;) {
         last = next_ticket(last);
@@ -98,30 +90,25 @@ static void *work(void *argument) {
         work_on(body_of_job, context_of_job, b.worker, workers);
         atomic_fetch_sub_explicit(&unfinished, 1, memory_order_release);
     }
-    return 0;
+    return SYSTEM_THREAD_END;
 }
 
 static void forget_threads(void) { /* in the child of a fork */
     started = 0, patience = 0;
     atomic_store(&sleeping, 0);
-    in_use = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    sleep_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+    in_use = (system_lock)SYSTEM_LOCK_INIT;
+    sleep_lock = (system_lock)SYSTEM_LOCK_INIT;
+    wake = (system_condition)SYSTEM_CONDITION_INIT;
 }
-
-static void watch_forks(void) { pthread_atfork(0, 0, forget_threads); }
 
 /* Have so many threads besides the caller's, or as many as the system gives. */
 static void start_threads(int wanted) {
-    pthread_attr_t detached;
-    pthread_attr_init(&detached);
-    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    if (!watching) watch_forks(forget_threads);
+    watching = 1;
     for (; started < wanted; started++) {
-        pthread_t thread;
         births[started] = (birth){started + 1, atomic_load(&ticket)};
-        if (pthread_create(&thread, &detached, work, &births[started])) break;
+        if (!start_thread(work, &births[started])) break;
     }
-    pthread_attr_destroy(&detached);
 }
 
 static void run_job(int workers, void (*body)(void *, int, int), void *context) {
@@ -131,9 +118,9 @@ static void run_job(int workers, void (*body)(void *, int, int), void *context) 
     const uint_fast64_t number = (atomic_load(&ticket) >> WORKER_BITS) + 1;
     atomic_store(&ticket, number << WORKER_BITS | (uint_fast64_t)workers);
     if (atomic_load(&sleeping)) {
-        pthread_mutex_lock(&sleep_lock);
-        pthread_cond_broadcast(&wake);
-        pthread_mutex_unlock(&sleep_lock);
+        lock(&sleep_lock);
+        wake_all(&wake);
+        unlock(&sleep_lock);
     }
     work_on(body, context, 0, workers);
     for (int64_t spins = 0; atomic_load_explicit(&unfinished, memory_order_acquire);) spin_or_yield(&spins);
@@ -141,14 +128,13 @@ static void run_job(int workers, void (*body)(void *, int, int), void *context) 
 
 void fr_parallel(int workers, void (*body)(void *, int, int), void *context) {
     if (workers > FR_MAX_THREADS) workers = FR_MAX_THREADS;
-    if (workers <= 1 || pthread_mutex_trylock(&in_use)) {
+    if (workers <= 1 || !try_lock(&in_use)) {
         body(context, 0, 1);
         return;
     }
-    pthread_once(&once, watch_forks);
     start_threads(workers - 1);
     if (workers > started + 1) workers = started + 1;
-    if (workers == 1 || (patience > 0 && seconds(CLOCK_MONOTONIC) < alone_until)) {
+    if (workers == 1 || (patience > 0 && wall_seconds() < alone_until)) {
         body(context, 0, 1);
     } else {
         run_job(workers, body, context);
@@ -156,9 +142,9 @@ void fr_parallel(int workers, void (*body)(void *, int, int), void *context) {
             patience = 0;
         else /* try again soon: most others, threads of other libraries for instance, stop spinning in a moment */
             patience = patience > 0 ? (2 * patience < MOST_PATIENCE ? 2 * patience : MOST_PATIENCE) : LEAST_PATIENCE;
-        alone_until = patience > 0 ? seconds(CLOCK_MONOTONIC) + patience : 0;
+        alone_until = patience > 0 ? wall_seconds() + patience : 0;
     }
-    pthread_mutex_unlock(&in_use);
+    unlock(&in_use);
 }
 
 void fr_barrier_wait(fr_barrier *barrier, int workers) {
