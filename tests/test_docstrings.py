@@ -8,7 +8,7 @@ import pkgutil
 import pytest
 
 import fastrnn
-from fastrnn import data, diagnostics, losses, metrics, optimizers, schedules, trainer
+from fastrnn import data, diagnostics, estimators, losses, metrics, optimizers, schedules, trainer
 
 RULES = doctest.ELLIPSIS
 
@@ -53,7 +53,7 @@ WITHOUT = {
 }
 PUBLIC = {
     name: getattr(package, name)
-    for package in (data, diagnostics, losses, metrics, optimizers, schedules, trainer)
+    for package in (data, diagnostics, estimators, losses, metrics, optimizers, schedules, trainer)
     for name in package.__all__
     if inspect.isclass(getattr(package, name)) or inspect.isfunction(getattr(package, name))
 }

@@ -29,6 +29,18 @@ def test_a_model_comes_back_from_its_file(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["m.safetensors"]
 
 
+def test_files_without_degrees_of_freedom_are_read(tmp_path):
+    """As they were written at first: the spread counts as known exactly."""
+    path, model = tmp_path / "m", small()
+    model._replace(freedom=(5.0, 4.0)).save(path)
+    parts, metadata = load_several(path)
+    entry = json.loads(metadata["forecasting"])
+    assert entry.pop("freedom") == [5.0, 4.0]
+    save_several(parts, path, {"forecasting": json.dumps(entry)})
+    series = Series(SEASONAL, MONTHS)
+    np.testing.assert_array_equal(load(path).forecast(series, 3).upper, model.forecast(series, 3).upper)
+
+
 def test_a_model_is_used_on_the_end_of_its_series(tmp_path):
     """The season is that of the dates, whichever of them a file begins with."""
     model = small()
@@ -49,6 +61,7 @@ def test_a_model_is_used_on_the_end_of_its_series(tmp_path):
         *((("mean",), value) for value in (None, "1", [], float("inf"), True)),
         *((("scale",), value) for value in (0.0, -1.0)),
         *((("spread",), value) for value in (None, [-1.0], ["x"])),
+        *((("freedom",), value) for value in (None, [0.0, 5.0], [5.0], ["x", 5.0])),
         *((("start",), value) for value in (1.5, 10**30)),
         *((("name",), value) for value in (3, None)),
         *((("calendar",), value) for value in ([], "months", {})),

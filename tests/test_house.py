@@ -23,7 +23,9 @@ LEVELS = (
     {"gradcheck", "info", "plots"},
     {"diagnostics"},
     {"fastrnn"},  # __init__.py: the public names
-    {"detector", "language", "forecasting", "bench", "torch"},
+    {"detector", "language", "forecasting", "torch"},
+    {"estimators"},
+    {"bench"},
     {"cli"},
     {"__main__"},
 )

@@ -6,10 +6,11 @@ import pytest
 import fastrnn
 from layer_table import same_bits
 
-T, N, F = 6, 4, 3
+T, N, F = 6, 4, 2
 LENGTHS = [3, 6, 1, 5]
 DEFINITIONS = {
     "Last": lambda x: x[-1],
+    "Ends": lambda x: np.array([x[-1, 0], x[0, 1]]),
     "MeanOverTime": lambda x: x.sum(axis=0) / len(x),
     "MaxOverTime": lambda x: np.array([max(column) for column in x.T]),
 }
@@ -83,10 +84,32 @@ def test_what_pooling_refuses(name):
         layer(x, lengths=[0, 7, 1, 1])
     with pytest.raises(ValueError, match=r"^lengths: expected one for each of 4 sequences"):
         layer(x, lengths=[1, 2])
-    with pytest.raises(ValueError, match=r"^lengths: expected None with one sequence \(6, 3\)"):
+    with pytest.raises(ValueError, match=r"^lengths: expected None with one sequence \(6, 2\)"):
         layer(x[:, 0], lengths=[3])
     with pytest.raises(ValueError, match=rf"^stream: {name}\(\) can't run step by step"):
         layer.stream()
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+@pytest.mark.parametrize("cell", [fastrnn.RNN, fastrnn.GRU])
+def test_the_ends_of_a_bidirectional_layer_are_its_final_states(cell, lengths):
+    layer = cell(F, 3, 2, bidirectional=True, seed=0)
+    output, h_n = layer(data(T, N, F), lengths=lengths)
+    assert same_bits(fastrnn.Ends()(output, lengths=lengths), np.concatenate([h_n[-2], h_n[-1]], axis=-1))
+
+
+def test_the_ends_of_a_single_step_are_that_step():
+    x = data(1, N, F)
+    layer = fastrnn.Ends()
+    assert same_bits(layer(x), x[0])
+    assert same_bits(layer.backward(layer.record(x)[2], x[0]).x, x)
+
+
+def test_ends_are_those_of_two_directions():
+    with pytest.raises(ValueError, match=r"^x: expected 2H features, those of two directions, got 3$"):
+        fastrnn.Ends()(data(T, N, 3))
+    with pytest.raises(ValueError, match=r"2H features, those of two directions, got 3"):
+        fastrnn.Sequential(fastrnn.RNN(2, 3, seed=0), fastrnn.Ends())
 
 
 @pytest.mark.parametrize("shape", [(F,), (N, F)])

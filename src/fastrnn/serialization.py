@@ -25,6 +25,7 @@ from fastrnn.layers import (
     Dropout,
     Embedding,
     EncoderDecoder,
+    Ends,
     Jordan,
     Last,
     Layer,
@@ -51,7 +52,7 @@ LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
     for kind in (
         *(RNN, LSTM, GRU, Jordan, TDNN, Linear, Embedding, OneHot, LayerNorm, Dropout),
-        *(Tanh, Sigmoid, ReLU, Softmax, Last, MeanOverTime, MaxOverTime, Repeat),
+        *(Tanh, Sigmoid, ReLU, Softmax, Last, Ends, MeanOverTime, MaxOverTime, Repeat),
     )
 }
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastrnn._validation import Seed, as_generator
-from fastrnn.forecasting.fitting import refitted
+from fastrnn.forecasting.fitting import refits
+from fastrnn.forecasting.intervals import degrees_of_freedom
 from fastrnn.forecasting.model import SeriesModel, expected_horizon
 from fastrnn.forecasting.series import Array, Series, as_a_series
 from fastrnn.forecasting.training import LEAST, Plan, Progress, checked, choose, fit
@@ -95,11 +96,8 @@ def _refitting(model: SeriesModel, series: Series, start: int, horizon: int) -> 
     """Return what `SeriesModel.rolling` does, from models refitted at every origin, or at a thousand of very many."""
     T = len(series.values)
     block = -(-(T - start) // REFITS)
-    parts = [
-        refitted(model, series.head(row)).rolling(series.head(min(T, row + block)), row, horizon)
-        for row in range(start, T, block)
-    ]
-    return np.concatenate(parts)
+    fits = np.stack(list(refits(model, series, range(start, T, block))))
+    return model.rolling(series, start, horizon, fits.repeat(block, axis=0)[: T - start])
 
 
 def seasonal_naive(y: Array, start: int, horizon: int, season: int) -> Array:
@@ -162,4 +160,5 @@ def train_and_test(
         settings = choose(part, plan, rng, advance, least=series.values.min())
         found = backtest(fit(part, settings, plan.members, rng, advance), series, start, horizon, plan.season or 1)
         model = fit(series, settings, plan.members, rng, advance)
-    return model._replace(spread=found.spread), found
+    freedom = degrees_of_freedom(model.shock(len(found.spread)), found.rows)
+    return model._replace(spread=found.spread, freedom=freedom), found

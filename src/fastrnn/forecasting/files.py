@@ -15,6 +15,7 @@ from fastrnn.layers import Sequential
 from fastrnn.serialization import ModelFileError, load_several, save_several
 
 LINEAR = "linear"
+LEAST = 1e-6  # degrees of freedom
 LARGEST = 1_000_000  # of the whole numbers in a file
 
 
@@ -27,6 +28,7 @@ def save(model: SeriesModel, path: str | os.PathLike[str]) -> None:
         "mean": model.mean,
         "scale": model.scale,
         "spread": list(model.spread),
+        "freedom": list(model.freedom),
         "name": model.frame.name,
         "start": model.frame.start,
         "calendar": None if calendar is None else calendar._asdict(),
@@ -66,10 +68,13 @@ def _model(entry: dict[str, Any], parts: dict[str, Sequential]) -> SeriesModel:
         raise ValueError("a network has other inputs")
     frame = Series(np.empty(0), _calendar(calendar), _text(entry["name"]), _whole(entry["start"], -LARGEST))
     spread = tuple(_number(value, 0.0) for value in entry["spread"])
+    freedom = tuple(_number(value, LEAST) for value in entry.get("freedom", ()))  # files had none at first
+    if freedom and len(freedom) != len(spread):
+        raise ValueError("not as many degrees of freedom as spreads")
     scale = _number(entry["scale"], 0.0)
     if not scale:
         raise ValueError("the scale is zero")
-    return SeriesModel(settings, _number(entry["mean"]), scale, linear, networks, spread, frame)
+    return SeriesModel(settings, _number(entry["mean"]), scale, linear, networks, spread, frame, freedom)
 
 
 def _tells_one_number(network: Sequential, inputs: int) -> bool:

@@ -1,5 +1,6 @@
 """Fit the parts of a model to a series, given the settings."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,10 +72,27 @@ class Ridge:
     """
 
     def __init__(self, x: Array, y: Array) -> None:
-        X = flat(x)
-        self.center, self.level = X.mean(axis=0), float(y.mean())
-        A = X - self.center
-        self.gram, self.moment = A.T @ A, A.T @ (y - self.level)
+        size = x.shape[1] + x.shape[2] - 1
+        self.count, self.center, self.level = 0, np.zeros(size), 0.0
+        self.gram, self.moment = np.zeros((size, size)), np.zeros(size)
+        self.add(x, y)
+
+    def add(self, x: Array, y: Array, sign: int = 1) -> None:
+        """Take in further windows, or, with the sign -1, take out some of those that are in.
+
+        n' = n ± m,  δ = center_m - center:  gram' = gram ± gram_m ± (n m / n') δ δᵀ,  center' = center ± (m / n') δ
+        (Chan, Golub and LeVeque, 1979); and so on for y.
+        """
+        X, level = flat(x), float(y.mean())
+        center = X.mean(axis=0)
+        A = X - center
+        m = sign * len(y)
+        before, self.count = self.count, self.count + m
+        shift, rise, weight = center - self.center, level - self.level, before * m / self.count
+        self.gram += sign * (A.T @ A) + weight * np.outer(shift, shift)
+        self.moment += sign * (A.T @ (y - level)) + weight * rise * shift
+        self.center += m / self.count * shift
+        self.level += m / self.count * rise
 
     def solve(self, settings: Settings) -> tuple[Array, float]:
         """Return β (L + F,) and b.
@@ -149,7 +167,29 @@ def trained_part(series: Series) -> Series:
     return series._replace(values=series.values[extra:], start=series.start + extra)
 
 
-def refitted(model: SeriesModel, series: Series) -> SeriesModel:
-    """Return the model with its linear part fitted anew to a series that has grown; networks and scale stay."""
-    data = windows_of(trained_part(series), model.settings, scaling=(model.mean, model.scale))
-    return model._replace(linear=linear_part(*Ridge(data.x, data.y).solve(model.settings)))
+def refits(model: SeriesModel, series: Series, rows: Iterable[int]) -> Iterator[Array]:
+    """Yield the linear part fitted anew to what lies before each of these rows, which rise: β and b, (L + F + 1,).
+
+    Mean and scale stay the model's. Windows come in at the end, and beyond `LONGEST` rows go out at the beginning; all
+    is added up anew where what is left has fallen to half, so that rounding cannot outgrow it.
+    """
+
+    def windows(first: int, end: int) -> tuple[Array, Array]:
+        """Return those whose following value is one of these rows: (N, L, 1 + F) and (N,)."""
+        begin = first - model.settings.history
+        part = series._replace(values=series.values[begin:end], start=series.start + begin)
+        return windows_of(part, model.settings, scaling=(model.mean, model.scale))[:2]
+
+    ridge, first, end, size = None, 0, 0, 0.0
+    for row in rows:
+        since = max(0, row - LONGEST) + model.settings.history
+        if ridge is not None:
+            ridge.add(*windows(end, row))
+            if since > first:
+                ridge.add(*windows(first, since), -1)
+        if ridge is None or np.trace(ridge.gram) < size / 2:
+            ridge = Ridge(*windows(since, row))
+            size = np.trace(ridge.gram)
+        first, end, size = since, row, max(size, float(np.trace(ridge.gram)))
+        beta, b = ridge.solve(model.settings)
+        yield np.append(beta, b)

@@ -16,14 +16,14 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
 from fastrnn._validation import positive_int
+from fastrnn.forecasting.intervals import half_widths
 from fastrnn.forecasting.series import Array, Series, as_a_series
 from fastrnn.forecasting.transforms import Transform, usable
 from fastrnn.layers import Sequential
 
 HARMONICS = 6  # of the season at most
-COVERAGE = 0.9  # of an interval
+ROWS = 1000  # of a series that are told at once
 MOST = 1e6  # standard deviations that networks are told of
-QUANTILE = 1.6449  # of the normal distribution, for that coverage
 
 
 class Settings(NamedTuple):
@@ -95,6 +95,8 @@ class SeriesModel(NamedTuple):
         Root mean squared error of z, one for each step ahead, on data that were not trained on; empty if unknown.
     frame : Series
         Without values: the calendar and the name of what it was trained on.
+    freedom : tuple of float
+        Degrees of freedom of each spread; if empty, intervals take the spread for known exactly.
     """
 
     settings: Settings
@@ -104,6 +106,7 @@ class SeriesModel(NamedTuple):
     networks: tuple[Sequential, ...]
     spread: tuple[float, ...]
     frame: Series
+    freedom: tuple[float, ...] = ()
 
     def forecast(self, series: Series | ArrayLike, horizon: int) -> Forecast:
         """Return what follows a series.
@@ -133,7 +136,7 @@ class SeriesModel(NamedTuple):
         z = transform.stabilized(series.values)
         with np.errstate(over="ignore", invalid="ignore"):  # seen below
             ahead = self.paths(z[None, T - self.settings.history :], self._phases(series, T), horizon)[0]
-            half = QUANTILE * _extended(self.spread, horizon)
+            half = half_widths(self.spread, self.freedom, horizon)
             values, lower, upper = (transform.restored(part) for part in (ahead, ahead - half, ahead + half))
         if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
             raise FloatingPointError(f"the forecast is no longer finite within {horizon} steps; use a shorter horizon")
@@ -145,22 +148,28 @@ class SeriesModel(NamedTuple):
 
         save(self, path)
 
-    def rolling(self, series: Series, start: int, horizon: int) -> Array:
+    def rolling(self, series: Series, start: int, horizon: int, fits: Array | None = None) -> Array:
         """Return what is forecast of z from every origin: one step ahead first, (T - start, horizon).
 
-        Row i is told from the values before row ``start + i`` alone. Columns may reach beyond the end.
+        Row i is told from the values before row ``start + i`` alone, by linear part ``fits[i]`` where these are given,
+        (T - start, L + F + 1): β and b. Columns may reach beyond the end.
         """
         T, need = len(series.values), self.settings.history
         z = self.settings.transform.stabilized(series.values)
         histories = sliding_window_view(z, need)[start - need : T - need]
-        return self.paths(histories, self._phases(series, np.arange(start, T)), horizon)
+        phases = self._phases(series, np.arange(start, T))
+        parts = []
+        for first in range(0, T - start, ROWS):
+            rows = slice(first, first + ROWS)
+            parts.append(self.paths(histories[rows], phases[rows], horizon, None if fits is None else fits[rows]))
+        return np.concatenate(parts)
 
     def _phases(self, series: Series, rows: ArrayLike) -> NDArray[np.int64]:
         """Return where in the season rows of a series stand, (N,)."""
         season = self.settings.season or 1
         return np.atleast_1d(np.asarray(rows, np.int64) + series.phase(season)) % season
 
-    def paths(self, z: Array, phases: NDArray[np.int64], horizon: int) -> Array:
+    def paths(self, z: Array, phases: NDArray[np.int64], horizon: int, fits: Array | None = None) -> Array:
         """Return how each of N histories goes on.
 
         Parameters
@@ -170,6 +179,8 @@ class SeriesModel(NamedTuple):
         phases : ndarray of int (N,)
             Where in the season the next value stands.
         horizon : int
+        fits : ndarray (N, L + F + 1), optional
+            β and b of a linear part for each, instead of the model's own.
 
         Returns
         -------
@@ -180,13 +191,21 @@ class SeriesModel(NamedTuple):
         for end in range(z.shape[1], path.shape[1]):
             past = path[:, end - z.shape[1] : end]
             u = (transform.differenced(past) - self.mean) / self.scale
-            told = self.next_of(inputs(u, phases + (end - z.shape[1]), self.settings.season))
+            told = self.next_of(inputs(u, phases + (end - z.shape[1]), self.settings.season), fits)
             path[:, end] = told * self.scale + self.mean + transform.carried(past)
         return path[:, z.shape[1] :]
 
-    def next_of(self, x: Array) -> Array:
-        """Return û (N,) of windows (N, L, 1 + F)."""
-        told = self.linear(flat(x))[:, 0]
+    def shock(self, horizon: int) -> Array:
+        """Return ψ (horizon,): what a z that is 1 higher than expected adds to the linear part 0, 1, … steps later."""
+        histories = np.zeros((2, self.settings.history))
+        histories[1, -1] = self.scale  # as large as what the linear part adds by itself
+        calm, shaken = self._replace(networks=(), mean=0.0).paths(histories, np.zeros(2, np.int64), horizon)
+        return np.concatenate([[1.0], (shaken - calm) / self.scale])[:horizon]
+
+    def next_of(self, x: Array, fits: Array | None = None) -> Array:
+        """Return û (N,) of windows (N, L, 1 + F), by linear parts (N, L + F + 1) of their own if these are given."""
+        X = flat(x)
+        told = self.linear(X)[:, 0] if fits is None else np.vecdot(X, fits[:, :-1]) + fits[:, -1]
         if not self.networks:
             return np.asarray(told)
         return np.asarray(told + self.settings.weight * mean_of(self.networks, seen(x, self.settings)))
@@ -217,15 +236,6 @@ class SeriesModel(NamedTuple):
 def expected_horizon(horizon: int) -> int:
     """Return a horizon of at least one step."""
     return positive_int("horizon", horizon)
-
-
-def _extended(spread: Sequence[float], horizon: int) -> Array:
-    """Return the spread of so many steps, never falling; beyond the last known one it grows as a random walk's does."""
-    if not spread:
-        return np.zeros(horizon)
-    ahead = np.arange(1, horizon + 1)
-    known = np.maximum.accumulate(np.asarray(spread))
-    return np.asarray(known[np.minimum(ahead, len(known)) - 1] * np.sqrt(np.maximum(ahead / len(known), 1.0)))
 
 
 # ---- what the parts see ----

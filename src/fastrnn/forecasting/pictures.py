@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from fastrnn.forecasting.model import COVERAGE, Forecast
+from fastrnn.forecasting.intervals import COVERAGE
+from fastrnn.forecasting.model import Forecast
 from fastrnn.forecasting.series import Series
 from fastrnn.plots import figure, finish
 

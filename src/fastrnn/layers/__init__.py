@@ -12,7 +12,7 @@ from fastrnn.layers.lstm import LSTM
 from fastrnn.layers.model import Model
 from fastrnn.layers.norm import LayerNorm
 from fastrnn.layers.one_hot import OneHot
-from fastrnn.layers.pooling import Last, MaxOverTime, MeanOverTime, Repeat
+from fastrnn.layers.pooling import Ends, Last, MaxOverTime, MeanOverTime, Repeat
 from fastrnn.layers.recurrent import Recurrent
 from fastrnn.layers.rnn import RNN, Elman
 from fastrnn.layers.sequential import Sequential
@@ -20,7 +20,7 @@ from fastrnn.layers.stream import ModelStream
 from fastrnn.layers.tdnn import TDNN
 
 __all__ = [
-    "GRU", "LSTM", "RNN", "TDNN", "Dropout", "Elman", "Embedding", "EncoderDecoder", "Gradients", "Jordan", "Last",
-    "Layer", "LayerNorm", "Linear", "MaxOverTime", "MeanOverTime", "Model", "ModelStream", "OneHot", "ReLU",
+    "GRU", "LSTM", "RNN", "TDNN", "Dropout", "Elman", "Embedding", "EncoderDecoder", "Ends", "Gradients", "Jordan",
+    "Last", "Layer", "LayerNorm", "Linear", "MaxOverTime", "MeanOverTime", "Model", "ModelStream", "OneHot", "ReLU",
     "Recurrent", "Repeat", "Sequential", "Sigmoid", "Softmax", "Tanh", "Tape",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Layers that take time away, or add it: the last step, the mean, the maximum; a vector at every step.
+"""Layers that take time away, or add it: the last step, both ends, the mean, the maximum; a vector at every step.
 
 T steps, N sequences, F features. Sequences come as (T, N, F), or as (T, F) without a batch axis.
 """
@@ -104,6 +104,38 @@ class Last(_Pooling):
 
     def _spread(self, dx: Array, dy: Array, where: Any) -> None:
         dx[where] = dy
+
+
+class Ends(Last):
+    """Where both directions of a bidirectional layer have ended: y_n = [x_{T_n, n}[:H] | x_{1, n}[H:]], F = 2H.
+
+    The forward direction has seen the whole sequence at its last step, the reversed one at its first.
+
+    Examples
+    --------
+    >>> import fastrnn, numpy as np
+    >>> gru = fastrnn.GRU(3, 4, bidirectional=True, seed=0)
+    >>> output, h_n = gru(np.ones((6, 2, 3)))  # steps first
+    >>> np.array_equal(fastrnn.Ends()(output), np.concatenate([h_n[0], h_n[1]], axis=-1))
+    True
+    """
+
+    def output_size(self, input_size: int) -> int:
+        """Return F; raise ValueError unless it is even."""
+        if input_size % 2:
+            raise ValueError(f"x: expected 2H features, those of two directions, got {input_size}")
+        return input_size
+
+    def _pool(self, x: Array, lengths: ArrayLike | None) -> tuple[Array, Any]:
+        H = self.output_size(x.shape[-1]) // 2
+        y, where = super()._pool(x, lengths)
+        y[..., H:] = x[0, ..., H:]
+        return y, where
+
+    def _spread(self, dx: Array, dy: Array, where: Any) -> None:
+        H = dy.shape[-1] // 2
+        dx[..., :H][where] = dy[..., :H]
+        dx[0, ..., H:] = dy[..., H:]
 
 
 class MeanOverTime(_Pooling):
