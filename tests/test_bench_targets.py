@@ -11,7 +11,7 @@ from fastrnn.bench.jobs import plan
 from fastrnn.bench.judging import judge, verdict
 from fastrnn.bench.results import Result, Run
 from fastrnn.bench.targets import TARGETS
-from fastrnn.bench.training import CHARACTERS, QUICK_EPOCHS, SERIES
+from fastrnn.bench.training import CHARACTERS, FITS, QUICK_EPOCHS, SERIES
 
 NAMED = {target.text: target for target in TARGETS}
 
@@ -63,6 +63,7 @@ def test_the_table_holds_what_is_asked():
     assert bounds["epoch of series, share outside kernels"] == 0.2
     assert bounds["adam step, 40 tensors, against PyTorch's default"] == 2
     assert bounds["adam step, against PyTorch's fused=True"] == 1
+    assert bounds["estimator over trainer"] == 1.1
 
 
 def test_every_target_is_for_some_case_that_is_run():
@@ -252,6 +253,16 @@ def test_a_trainer_that_takes_too_long_for_itself():
     found = verdict(run, NAMED["epoch of series, share outside kernels"], 2)
     assert (found.state, found.value) == ("missed", pytest.approx(0.3))
     assert verdict(run, NAMED["epoch of series, share outside kernels"], 1).value == pytest.approx(0.03)
+
+
+def test_an_estimator_that_takes_too_long_for_itself():
+    run = complete()
+    slow = next(r for r in run.results if r.case == FITS[1] and r.threads == 1)
+    slow.values["trainer"] = 0.8
+    found = verdict(run, NAMED["estimator over trainer"], 1)
+    assert (found.state, found.value) == ("missed", pytest.approx(1.25))
+    slow.values["trainer"] = 0.95
+    assert verdict(run, NAMED["estimator over trainer"], 1).state == "met"
 
 
 def test_an_epoch_of_a_short_text_meets_nothing():

@@ -10,17 +10,19 @@ import fastrnn
 from fastrnn.bench import jobs, report
 from fastrnn.bench.contestants import CONTESTANTS, entrants
 from fastrnn.bench.contestants.adam import FastAdam
+from fastrnn.bench.contestants.fits import FastEstimator
 from fastrnn.bench.equality import difference, truth
 from fastrnn.bench.jobs import plan
 from fastrnn.bench.pictures import SIGNS
 from fastrnn.bench.results import Result, Run
 from fastrnn.bench.timing import Clock, split
-from fastrnn.bench.training import COMPARED, EPOCHS, QUICK_EPOCHS, SERIES, STEPS, SYMBOLS, Epoch, Step
+from fastrnn.bench.training import COMPARED, EPOCHS, FITS, QUICK_EPOCHS, SERIES, STEPS, SYMBOLS, Epoch, Fitting, Step
 from fastrnn.bench.training_data import given, text
 
 TEXTS = [Epoch(model, 300, T=4, N=3, H=8) for model in ("one-hot", "embedding")]  # 25 windows, the last one shorter
 SEQUENCES = Epoch("series", 45, T=5, N=2, H=8)  # 23 batches, the last one of a single sequence
-SMALL = [*TEXTS, SEQUENCES, Step("40 tensors", 3), Step("characters", 4)]
+EXERCISES = [Fitting(model, 13, T=6, N=4, H=5, epochs=2) for model in ("classifier", "tagger")]
+SMALL = [*TEXTS, SEQUENCES, *EXERCISES, Step("40 tensors", 3), Step("characters", 4)]
 
 
 def ready(case):
@@ -37,7 +39,8 @@ def test_what_is_trained():
         for work in ("epoch", "overhead"):
             assert all((work, epoch) in own for own in planned.values())
     assert all(("optimizer", step) in own for own in planned.values() for step in STEPS)
-    names = [case.name for case in (*EPOCHS, *QUICK_EPOCHS[:2], *STEPS)]
+    assert all(("fit", fitting) in own for own in planned.values() for fitting in FITS)
+    names = [case.name for case in (*EPOCHS, *QUICK_EPOCHS[:2], *STEPS, *FITS)]
     assert len(set(names)) == len(names)
 
 
@@ -45,7 +48,7 @@ def test_a_short_run_trains_with_one_thread_on_a_short_text():
     short = [job.case for job in plan(1, short=True) if job.work == "epoch"]
     assert short == list(QUICK_EPOCHS)
     assert [replace(case, size=full.size) for case, full in zip(short, EPOCHS, strict=True)] == list(EPOCHS)
-    assert not [job for job in plan(2, short=True) if job.work in ("epoch", "overhead", "optimizer")]
+    assert not [job for job in plan(2, short=True) if job.work in ("epoch", "overhead", "optimizer", "fit")]
 
 
 def test_the_parameters_of_a_step():
@@ -69,6 +72,21 @@ def test_the_targets_of_a_series():
     assert lesson.x.shape == (45, 5, 4)
     level = sum(0.9 ** (4 - t) * lesson.x[:, t].sum(-1) for t in range(5))
     np.testing.assert_allclose(lesson.y[:, 4, 0], level, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", [*EXERCISES, FITS[1]], ids=lambda case: case.name)
+def test_scales_of_an_exercise_change_nothing(case):
+    x, y = given(case)
+    rows = np.concatenate(x)
+    assert rows.dtype == np.float64
+    assert np.all(rows.mean(axis=0) == 0)
+    assert np.all(rows.var(axis=0) == 1)
+    lengths = [len(one) for one in x]
+    assert len(x) == len(y) == case.size
+    assert (max(lengths) <= case.T and min(lengths) > 1) if case.ragged else lengths == [case.T] * case.size
+    last = [one[-1] for one in y] if case.ragged else y
+    assert last[3] == ("up" if x[3][:, 0].sum() > 0 else "down")
+    assert set(last) == {"up", "down"}
 
 
 # ---- equal first ----
@@ -121,6 +139,28 @@ def test_an_optimizer_that_differs_is_wrong():
     assert made.startswith("WRONG: ")
 
 
+@pytest.mark.parametrize("case", EXERCISES, ids=lambda case: case.name)
+def test_an_estimator_that_differs_in_one_bit_is_wrong(monkeypatch, case):
+    class Other(FastEstimator):
+        def arrays(self):
+            found = super().arrays()
+            found["0.weight_hh_l0"][0, 0] = np.nextafter(found["0.weight_hh_l0"][0, 0], np.float32(1))
+            return found
+
+    assert jobs.prepared(Other, case, 1, truth(case).arrays).startswith("WRONG: 0.weight_hh_l0: differs")
+    monkeypatch.setattr("fastrnn.bench.contestants.fits.SEED", 2)
+    expected = truth(case).arrays
+    monkeypatch.undo()
+    assert jobs.prepared(FastEstimator, case, 1, expected).startswith("WRONG: ")
+
+
+def test_without_scikit_learn_no_estimator_is_timed(monkeypatch):
+    monkeypatch.setattr(FastEstimator, "needs", ("there_is_no_such_module",))
+    found = jobs.compare(EXERCISES[0], 1, 3)
+    assert found["reasons"] == {"fastrnn": "there_is_no_such_module not installed"}
+    assert set(found["seconds"]) == {"trainer"}
+
+
 def test_losses_that_are_not_numbers_are_wrong():
     losses = truth(TEXTS[0]).arrays["losses"]
     assert losses.shape == (COMPARED,)
@@ -132,7 +172,7 @@ def test_losses_that_are_not_numbers_are_wrong():
 # ---- times ----
 
 
-@pytest.mark.parametrize("case", [TEXTS[0], SMALL[-1]], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [TEXTS[0], EXERCISES[0], SMALL[-1]], ids=lambda case: case.name)
 def test_those_that_are_right_are_timed(case):
     found = jobs.compare(case, 1, 3)
     assert set(found["seconds"]) == set(ready(case))
@@ -200,6 +240,8 @@ def a_run():
         Result("overhead", SERIES, 1, {"fastrnn": 2.0, "kernels": 1.8}, {}),
         Result("epoch", EPOCHS[0], 1, {"fastrnn": 3.0}, {"pytorch slices": "torch not installed"}),
         Result("optimizer", STEPS[0], 1, steps, {}),
+        Result("fit", FITS[0], 1, {"fastrnn": 0.51, "trainer": 0.5}, {}),
+        Result("fit", FITS[1], 1, {"trainer": 0.5}, {"fastrnn": "sklearn not installed"}),
     ]
     return Run(results=results, complete=True)
 
@@ -207,8 +249,15 @@ def a_run():
 def test_a_run_of_training_survives_its_file():
     run = a_run()
     assert Run.from_json(run.to_json()) == run
-    assert [result.best_peer for result in run.results] == ["pytorch slices", None, None, "pytorch fused"]
-    assert [result.outside for result in run.results] == [None, pytest.approx(0.1), None, None]
+    assert [result.best_peer for result in run.results] == [
+        "pytorch slices",
+        None,
+        None,
+        "pytorch fused",
+        "trainer",
+        "trainer",
+    ]
+    assert [result.outside for result in run.results] == [None, pytest.approx(0.1), None, None, None, None]
 
 
 def test_epochs_and_steps_have_tables_of_their_own():
@@ -220,6 +269,8 @@ def test_epochs_and_steps_have_tables_of_their_own():
     assert lines[at + 2] == f"| {SERIES.name} | 2 | 9 | 8 | pytorch slices | 4.00 | 10% |"
     assert lines[at + 3] == f"| {EPOCHS[0].name} | 3 | – | – | – | – | – |"
     assert f"| {STEPS[0].name} | 0.02 | 0.08 | 0.07 | 0.03 | pytorch fused | 1.50 | 4.00 |" in lines
+    assert f"| {FITS[0].name} | 0.51 | 0.5 | trainer | 0.98 | +2.0% |" in lines
+    assert f"| {FITS[1].name} | – | 0.5 | trainer | – | – |" in lines
     text = report.text(a_run())
     assert f"pytorch slices: torch not installed ({EPOCHS[0].name}, 1 threads)" in text
     assert f"overhead, {SERIES.name}, 1 threads: fastrnn 2 s, kernels 1.8 s" in text

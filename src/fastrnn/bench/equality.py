@@ -1,4 +1,7 @@
-"""Equal first: what a contestant finds is held to NumPy's results in float64 before it is timed."""
+"""Equal first: what a contestant finds is held to NumPy's results in float64 before it is timed.
+
+What an estimator finds is held to the trainer that is inside it.
+"""
 
 import time
 from collections.abc import Mapping
@@ -12,9 +15,10 @@ from numpy.typing import NDArray
 from fastrnn.bench import by_hand
 from fastrnn.bench.cases import Case
 from fastrnn.bench.contestants import slow
+from fastrnn.bench.contestants.fits import FastTrainer
 from fastrnn.bench.data import data
-from fastrnn.bench.training import COMPARED, AnyCase, Epoch, Step
-from fastrnn.bench.training_data import lesson, updates
+from fastrnn.bench.training import COMPARED, AnyCase, Epoch, Fitting, Step
+from fastrnn.bench.training_data import exercise, lesson, updates
 
 Array = NDArray[Any]
 
@@ -38,6 +42,8 @@ def truth(case: AnyCase) -> Truth:
         return Truth(by_hand.losses(case, lesson(case)), None)
     if isinstance(case, Step):
         return Truth(by_hand.parameters(updates(case)), None)
+    if isinstance(case, Fitting):
+        return Truth(FastTrainer(case, exercise(case), 1).arrays(), None)
     kind = "generate" if case.kind == "generate" else "train"
     found, forward, gradients, backward = _reference(replace(case, kind=kind, dtype="float32"))
     if case.kind == "train":
@@ -79,14 +85,14 @@ def tolerance(case: AnyCase) -> float:
     """Return by which part of the largest value of a result rounding may change it.
 
     It grows like the root of the number of additions: in each layer and direction at most T·N·(I + H), for a weight's
-    gradient. Ids may not differ at all. A step of an optimiser rounds a weight once, and then again less than that, as
-    what it adds to the weight is small.
+    gradient. Ids may not differ at all, nor what the trainer finds by itself and within an estimator. A step of an
+    optimiser rounds a weight once, and then again less than that, as what it adds to the weight is small.
     """
     eps = float(np.finfo(case.dtype).eps)
     if isinstance(case, Epoch):
         return LOSSES
     if isinstance(case, Step):
         return COMPARED * eps
-    if case.kind == "generate":
+    if isinstance(case, Fitting) or case.kind == "generate":
         return 0.0
     return 8 * eps * float(np.sqrt(case.layers * case.directions * case.T * case.N * (case.I + case.H)))

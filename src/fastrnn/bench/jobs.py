@@ -14,7 +14,7 @@ from fastrnn.bench.contestants.ours import FastJordan, FastRNN
 from fastrnn.bench.data import data
 from fastrnn.bench.equality import difference, truth
 from fastrnn.bench.timing import Clock, interleaved, split
-from fastrnn.bench.training import EPOCHS, QUICK_EPOCHS, STEPS, AnyCase, Epoch
+from fastrnn.bench.training import EPOCHS, FITS, QUICK_EPOCHS, STEPS, AnyCase, Epoch
 from fastrnn.bench.training_data import given, lesson
 
 Found = dict[str, Any]
@@ -25,7 +25,7 @@ class Job:
     """A measurement on a case: of contestants (the works in COMPARISONS), or one of fastrnn's own (``padding``, …)."""
 
     work: str
-    case: Any  # of the kind that the work is for: Case, Epoch or Step
+    case: Any  # of the kind that the work is for: Case, Epoch, Step or Fitting
 
     @property
     def name(self) -> str:
@@ -33,7 +33,7 @@ class Job:
         return self.case.name if self.work == "compare" else f"{self.case.name}: {self.work}"
 
 
-COMPARISONS = ("compare", "epoch", "optimizer")
+COMPARISONS = ("compare", "epoch", "optimizer", "fit")
 SUBNORMAL = 1e-41
 DROPOUT, ZONEOUT = 0.2, 0.1
 
@@ -164,3 +164,4 @@ def plan(threads: int, *, short: bool) -> Iterator[Job]:
         for epoch in QUICK_EPOCHS if short else EPOCHS:
             yield from (Job(work, epoch) for work in ("epoch", "overhead"))
         yield from (Job("optimizer", step) for step in STEPS)
+        yield from (Job("fit", fitting) for fitting in FITS)

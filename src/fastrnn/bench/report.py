@@ -70,10 +70,16 @@ def _over_default(_: Run, result: Result) -> str:
     return _number(result.ratio("pytorch"))
 
 
+def _over_trainer(_: Run, result: Result) -> str:
+    ratio = result.ratio("trainer")
+    return "–" if not ratio else f"{1 / ratio - 1:+.1%}"
+
+
 TABLES = (
     Table("compare", "case", "ms", 1e3, "peak", _peak),
     Table("epoch", "epoch of training", "s", 1, "outside kernels", _outside),
     Table("optimizer", "step of an optimiser", "ms", 1e3, "pytorch / fastrnn", _over_default),
+    Table("fit", "fit of an estimator", "s", 1, "over the trainer", _over_trainer),
 )
 
 

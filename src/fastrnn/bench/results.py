@@ -21,7 +21,7 @@ class Result:
     ----------
     work : str
         A key of `jobs.WORK`.
-    case : Case, Epoch or Step
+    case : Case, Epoch, Step or Fitting
         As the work is.
     threads : int
     values : dict

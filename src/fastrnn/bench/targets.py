@@ -6,7 +6,7 @@ from typing import Any
 
 from fastrnn.bench.cases import CELLS, Case
 from fastrnn.bench.results import Result, Run
-from fastrnn.bench.training import CHARACTERS, SERIES, STEPS, Epoch
+from fastrnn.bench.training import CHARACTERS, FITS, SERIES, STEPS, Epoch
 
 Quantity = Callable[[Run, Result], float | None]
 Test = Callable[[Any], bool]  # of a case of the kind that the target's work is on
@@ -232,5 +232,6 @@ TARGETS: tuple[Target, ...] = (
     *training("characters", CHARACTERS, 1.5, 0.05),
     *training("series", (SERIES,), 4, 0.2),
     *steps(),
+    Target("estimator over trainer", 1.1, FITS.__contains__, relative("trainer"), ("trainer",), "fit", at_least=False),
     Target("float64, against PyTorch", 1, every, against("pytorch"), WITH_TORCH, dtype="float64"),
 )

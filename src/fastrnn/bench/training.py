@@ -1,4 +1,7 @@
-"""What is run of training: an epoch from its first batch to its last update, and a step of an optimiser alone."""
+"""What is run of training: an epoch from its first batch to its last update, a step of an optimiser alone, a whole fit.
+
+A fit is that of an estimator for scikit-learn, and of the trainer that is inside it.
+"""
 
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -107,16 +110,65 @@ class Step:
         return asdict(self)
 
 
-AnyCase = Case | Epoch | Step
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """A training from its beginning, by an estimator for scikit-learn and by the trainer that is inside it.
+
+    Attributes
+    ----------
+    model : {"classifier", "tagger"}
+        A GRU with a label for each of many sequences in one array; or one for each step of sequences of different
+        lengths, uniform in T/20…T.
+    size : int
+        Sequences.
+    T : int
+        Steps, at most.
+    N : int
+        Sequences in a batch.
+    H : int
+    epochs : int
+    """
+
+    model: str
+    size: int
+    T: int
+    N: int
+    H: int
+    epochs: int
+
+    kind: ClassVar[str] = "fit"
+    dtype: ClassVar[str] = "float32"
+    cell: ClassVar[str] = "gru"
+    inputs: ClassVar[int] = FEATURES
+    outputs: ClassVar[int] = 2
+
+    @property
+    def ragged(self) -> bool:
+        """Whether sequences have lengths of their own."""
+        return self.model == "tagger"
+
+    @property
+    def name(self) -> str:
+        """A name in words, unique among the cases."""
+        return f"{self.cell} fit {self.model}, {self.size} sequences, {self.epochs} epochs"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields."""
+        return asdict(self)
+
+
+AnyCase = Case | Epoch | Step | Fitting
 
 CHARACTERS = tuple(Epoch(model, 500_000, T=64, N=32, H=256) for model in ("one-hot", "embedding"))
 SERIES = Epoch("series", 1000, T=200, N=32, H=32)
 EPOCHS = (*CHARACTERS, SERIES)
 QUICK_EPOCHS = (*(Epoch(epoch.model, 50_000, epoch.T, epoch.N, epoch.H) for epoch in CHARACTERS), SERIES)
 STEPS = (Step("40 tensors", 32), Step("characters", 256))
+FITS = tuple(Fitting(model, 1000, T=100, N=32, H=32, epochs=5) for model in ("classifier", "tagger"))
 
 
 def case_of(work: str, fields: dict[str, Any]) -> AnyCase:
     """Return the case that `to_json` described; the work tells which kind of case that is."""
-    types: dict[str, type[Epoch | Step]] = {"epoch": Epoch, "overhead": Epoch, "optimizer": Step}
+    types: dict[str, type[Epoch | Step | Fitting]]
+    types = {"epoch": Epoch, "overhead": Epoch, "optimizer": Step, "fit": Fitting}
     return types.get(work, Case)(**fields)

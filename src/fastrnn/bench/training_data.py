@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fastrnn.bench.cases import Case
 from fastrnn.bench.data import data
-from fastrnn.bench.training import COMPARED, FEATURES, SYMBOLS, AnyCase, Epoch, Step
+from fastrnn.bench.training import COMPARED, FEATURES, SYMBOLS, AnyCase, Epoch, Fitting, Step
 from fastrnn.data import streams
 
 Array = NDArray[Any]
@@ -31,10 +31,19 @@ class Updates(NamedTuple):
     ]  # of each of the steps that are compared; the first one's are used again in timing
 
 
+class Exercise(NamedTuple):
+    """What is fitted, in float64 as people have it."""
+
+    x: Any  # (size, T, FEATURES), or a list of arrays (T_i, FEATURES)
+    y: Any  # "up" or "down" for each sequence, (size,), or for each step, a list of arrays (T_i,)
+
+
 def given(case: AnyCase) -> Any:
-    """Return what all contestants of a case are given: Data, Lesson or Updates."""
+    """Return what all contestants of a case are given: Data, Lesson, Updates or Exercise."""
     if isinstance(case, Case):
         return data(case)
+    if isinstance(case, Fitting):
+        return exercise(case)
     return lesson(case) if isinstance(case, Epoch) else updates(case)
 
 
@@ -83,3 +92,21 @@ def updates(case: Step) -> Updates:
         return {name: rng.standard_normal(shape, np.float32) for name, shape in case.shapes.items()}
 
     return Updates(normal(), [normal() for _ in range(COMPARED)])
+
+
+def exercise(case: Fitting) -> Exercise:
+    """Return random signs, and whether their sum so far is above 0.
+
+    As many are 1 as are -1. So mean and variance are exactly 0 and 1: an estimator finds scales that change nothing,
+    and what it trains on is, bit for bit, what the trainer is given.
+    """
+    rng = np.random.default_rng(0)
+    lengths = np.full(case.size, case.T)
+    if case.ragged:
+        lengths = rng.integers(max(2, case.T // 20), case.T, case.size)
+        lengths[-1] += lengths.sum() % 2
+    signs = np.resize([1.0, -1.0], lengths.sum())
+    rows = np.stack([rng.permutation(signs) for _ in range(case.inputs)], axis=1)
+    x = np.split(rows, np.cumsum(lengths)[:-1])
+    y = [np.where(one[:, 0].cumsum() > 0, "up", "down") for one in x]
+    return Exercise(x, y) if case.ragged else Exercise(np.stack(x), np.array([one[-1] for one in y]))

@@ -4,6 +4,7 @@ from fastrnn.bench.cases import Case
 from fastrnn.bench.contestants.adam import FastAdam, TorchAdam, TorchAdamFused, TorchAdamLoop
 from fastrnn.bench.contestants.base import Contestant, Slow
 from fastrnn.bench.contestants.epochs import FastEpoch, TorchLoader, TorchSlices
+from fastrnn.bench.contestants.fits import FastEstimator, FastTrainer
 from fastrnn.bench.contestants.generation import FastGeneration, SlowGeneration, TorchGeneration
 from fastrnn.bench.contestants.jax import JAX
 from fastrnn.bench.contestants.onnxruntime import ONNXRuntime, ONNXRuntimeBound
@@ -11,7 +12,7 @@ from fastrnn.bench.contestants.ours import FastRNN
 from fastrnn.bench.contestants.pytorch import PyTorch, PyTorchPadded
 from fastrnn.bench.contestants.reference import Reference
 from fastrnn.bench.contestants.tdnn import FastTDNN, SlowTDNN, TorchConv1d
-from fastrnn.bench.training import AnyCase, Epoch, Step
+from fastrnn.bench.training import AnyCase, Epoch, Fitting, Step
 
 __all__ = ["CONTESTANTS", "PEERS", "Contestant", "Reference", "entrants", "slow"]
 
@@ -29,6 +30,8 @@ def entrants(case: AnyCase) -> dict[str, type[Contestant]]:
         return {c.name: c for c in (FastEpoch, TorchLoader, TorchSlices)}
     if isinstance(case, Step):
         return {c.name: c for c in (FastAdam, TorchAdam, TorchAdamLoop, TorchAdamFused)}
+    if isinstance(case, Fitting):
+        return {c.name: c for c in (FastEstimator, FastTrainer)}
     if case.cell == "tdnn":
         return {c.name: c for c in (FastTDNN, TorchConv1d)}
     if case.kind == "generate":

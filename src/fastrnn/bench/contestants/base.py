@@ -17,8 +17,8 @@ class Contestant(ABC):
 
     Parameters
     ----------
-    case : Case, Epoch or Step
-    given : Data, Lesson or Updates
+    case : Case, Epoch, Step or Fitting
+    given : Data, Lesson, Updates or Exercise
         What it works on.
     threads : int
         How many it may use.
@@ -51,7 +51,7 @@ class Contestant(ABC):
 
     @abstractmethod
     def call(self) -> Any:
-        """Do what is timed: all of a sequence, one step of a stream or of an optimiser, an epoch."""
+        """Do what is timed: all of a sequence, one step of a stream or of an optimiser, an epoch, a fit."""
 
     @abstractmethod
     def arrays(self) -> Mapping[str, Array]:
@@ -59,7 +59,8 @@ class Contestant(ABC):
 
         For inference ``output`` and ``h_n`` (and ``c_n``); for training the gradients of ``x``, ``h_0`` (``c_0``) and
         every parameter by its name; for a stream the ``output`` of T steps; for an epoch its first ``losses``; for an
-        optimiser the parameters after some steps. A result may be left out if the contestant does not have it.
+        optimiser the parameters after some steps, for a fit those after all of it. A result may be left out if the
+        contestant does not have it.
         """
 
     @classmethod
