@@ -44,8 +44,8 @@ accept:  ## all that a release must pass: CI, every option, word and seed, every
 	$(PYTHON) tools/accept.py
 	$(PYTHON) tools/mutate.py
 
-loops:   ## disassemble the inner loops: no stores, no spills
-	$(PYTHON) tools/check_loops.py
+loops:   ## disassemble the inner loops: no stores, no spills; OBJECTS=build/temp… takes those of a build
+	$(PYTHON) tools/check_loops.py $(if $(OBJECTS),--objects $(OBJECTS))
 
 sanitize:  ## the suite on a build with the address and undefined-behaviour sanitizers and bounds checks
 	tools/sanitize.sh $(PYTHON)

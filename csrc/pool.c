@@ -1,6 +1,7 @@
 /* One small pool of threads, the one stateful file of the kernels.
  *
- * A worker that has nothing to do spins for a moment, since the next call often follows at once, and then sleeps.
+ * A worker that has nothing to do spins for a moment, since the next call often follows at once, and then sleeps
+ * until a job comes that needs it: jobs of few threads leave alone those that were made for a larger one.
  * After a fork the child has no workers and makes its own. Whoever finds the pool in use works alone: nested and
  * concurrent calls can't wait for each other, so they can't lock each other out. Where other processes want the
  * cores too, threads that wait for each other wait for those as well: then calls use one thread for a while.
@@ -28,15 +29,13 @@ enum {
 
 static pthread_mutex_t in_use = PTHREAD_MUTEX_INITIALIZER; /* held by the caller that the pool works for */
 static pthread_mutex_t sleep_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static int started;                  /* threads made; this and the next line are guarded by in_use */
 static double alone_until, patience; /* seconds */
-static atomic_int sleeping;
-static atomic_uint_fast64_t ticket; /* of the last job: its number, and in the low bits how many workers it has */
-static atomic_int unfinished;       /* workers, besides the caller */
-static atomic_int crowded;          /* some worker of the job lost its core to another process */
+static atomic_uint_fast64_t ticket;  /* of the last job: its number, and in the low bits how many workers it has */
+static atomic_int unfinished;        /* workers, besides the caller */
+static atomic_int crowded;           /* some worker of the job lost its core to another process */
 static void (*body_of_job)(void *, int, int);
 static void *context_of_job;
 
@@ -51,19 +50,44 @@ static void spin_or_yield(int64_t *spins) {
         RELAX();
 }
 
-static uint_fast64_t next_ticket(uint_fast64_t last) {
-    uint_fast64_t now;
-    for (int spins = 0; spins < SPINS_BEFORE_SLEEP; spins++) {
-        now = atomic_load_explicit(&ticket, memory_order_acquire);
-        if (now != last) return now;
+typedef struct {
+    int number;         /* the caller is number 0 */
+    uint_fast64_t last; /* the ticket that it was last at, or that was out when it was made */
+    atomic_int asleep;
+    pthread_cond_t wake;
+} worker;
+
+static worker crew[FR_MAX_THREADS]; /* crew[i] is number i + 1 */
+
+static int is_new_job_for(const worker *w, uint_fast64_t now) {
+    return now != w->last && w->number < (int)(now & WORKERS);
+}
+
+/* Wait for the next job that needs this worker, and return how many work on it. */
+static int next_job(worker *w) {
+    uint_fast64_t now = atomic_load_explicit(&ticket, memory_order_acquire);
+    for (int spins = 0; spins < SPINS_BEFORE_SLEEP && !is_new_job_for(w, now); spins++) {
         RELAX();
+        now = atomic_load_explicit(&ticket, memory_order_acquire);
     }
+    if (!is_new_job_for(w, now)) {
+        pthread_mutex_lock(&sleep_lock);
+        atomic_store(&w->asleep, 1); /* before it looks again: whoever writes the ticket sees one or is seen */
+        while (!is_new_job_for(w, now = atomic_load(&ticket))) pthread_cond_wait(&w->wake, &sleep_lock);
+        atomic_store(&w->asleep, 0);
+        pthread_mutex_unlock(&sleep_lock);
+    }
+    w->last = now;
+    return (int)(now & WORKERS);
+}
+
+static void wake_up(int workers) {
+    int asleep = 0;
+    for (int i = 0; i < workers - 1; i++) asleep |= atomic_load(&crew[i].asleep);
+    if (!asleep) return;
     pthread_mutex_lock(&sleep_lock);
-    atomic_fetch_add(&sleeping, 1);
-    while ((now = atomic_load(&ticket)) == last) pthread_cond_wait(&wake, &sleep_lock);
-    atomic_fetch_sub(&sleeping, 1);
+    for (int i = 0; i < workers - 1; i++) pthread_cond_signal(&crew[i].wake);
     pthread_mutex_unlock(&sleep_lock);
-    return now;
 }
 
 static double seconds(clockid_t clock) {
@@ -82,20 +106,11 @@ static void work_on(void (*body)(void *, int, int), void *context, int worker, i
     if (lost > 0.2 * elapsed && lost > 1e-3) atomic_store(&crowded, 1);
 }
 
-typedef struct {
-    int worker;
-    uint_fast64_t ticket; /* the last that it has nothing to do with */
-} birth;
-
-static birth births[FR_MAX_THREADS];
-
 static void *work(void *argument) {
-    const birth b = *(birth *)argument;
-    for (uint_fast64_t last = b.ticket;;) {
-        last = next_ticket(last);
-        const int workers = (int)(last & WORKERS);
-        if (b.worker >= workers) continue; /* and the job may end and another begin without this thread */
-        work_on(body_of_job, context_of_job, b.worker, workers);
+    worker *const w = argument;
+    for (;;) {
+        const int workers = next_job(w);
+        work_on(body_of_job, context_of_job, w->number, workers);
         atomic_fetch_sub_explicit(&unfinished, 1, memory_order_release);
     }
     return 0;
@@ -103,10 +118,8 @@ static void *work(void *argument) {
 
 static void forget_threads(void) { /* in the child of a fork */
     started = 0, patience = 0;
-    atomic_store(&sleeping, 0);
     in_use = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     sleep_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 }
 
 static void watch_forks(void) { pthread_atfork(0, 0, forget_threads); }
@@ -118,8 +131,8 @@ static void start_threads(int wanted) {
     pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
     for (; started < wanted; started++) {
         pthread_t thread;
-        births[started] = (birth){started + 1, atomic_load(&ticket)};
-        if (pthread_create(&thread, &detached, work, &births[started])) break;
+        crew[started] = (worker){started + 1, atomic_load(&ticket), 0, PTHREAD_COND_INITIALIZER};
+        if (pthread_create(&thread, &detached, work, &crew[started])) break;
     }
     pthread_attr_destroy(&detached);
 }
@@ -130,11 +143,7 @@ static void run_job(int workers, void (*body)(void *, int, int), void *context) 
     atomic_store_explicit(&unfinished, workers - 1, memory_order_relaxed);
     const uint_fast64_t number = (atomic_load(&ticket) >> WORKER_BITS) + 1;
     atomic_store(&ticket, number << WORKER_BITS | (uint_fast64_t)workers);
-    if (atomic_load(&sleeping)) {
-        pthread_mutex_lock(&sleep_lock);
-        pthread_cond_broadcast(&wake);
-        pthread_mutex_unlock(&sleep_lock);
-    }
+    wake_up(workers);
     work_on(body, context, 0, workers);
     for (int64_t spins = 0; atomic_load_explicit(&unfinished, memory_order_acquire);) spin_or_yield(&spins);
 }

@@ -1,7 +1,7 @@
 """Docstrings: every example of the package runs, and what a person trains with has one."""
 
 import doctest
-import importlib
+import importlib.util
 import inspect
 import pkgutil
 
@@ -14,9 +14,10 @@ RULES = doctest.ELLIPSIS
 
 
 def modules():
-    """Return the names of all modules but those that run when they are imported."""
-    found = pkgutil.walk_packages(fastrnn.__path__, "fastrnn.")
-    return ["fastrnn", *(module.name for module in found if not module.name.endswith("__main__"))]
+    """Return the names of all modules but those that run when they are imported, and those of a missing extra."""
+    found = [module.name for module in pkgutil.walk_packages(fastrnn.__path__, "fastrnn.")]
+    missing = () if importlib.util.find_spec("torch") else ("fastrnn.torch",)
+    return ["fastrnn", *(name for name in found if not name.endswith("__main__") and not name.startswith(missing))]
 
 
 def examples(module):
@@ -26,6 +27,10 @@ def examples(module):
 
 
 EXAMPLES = [found for module in modules() for found in examples(module)]
+MARKED = [
+    pytest.param(found, id=found.name, marks=[pytest.mark.torch] if found.name.startswith("fastrnn.torch") else [])
+    for found in EXAMPLES
+]
 
 # Public, but without an example: bases and protocols, whose children have one; what a function returns, whose examples
 # show it; what only an extra can run.
@@ -59,7 +64,7 @@ PUBLIC = {
 }
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda found: found.name)
+@pytest.mark.parametrize("example", MARKED)
 def test_examples_run(example, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     report = []

@@ -3,10 +3,11 @@
 README's first two shell blocks are one line each, for CI runs the second.
 """
 
-import importlib
+import importlib.util
 import pkgutil
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -18,6 +19,8 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md"]
 DOCUMENTS += sorted(page for page in (ROOT / "docs").rglob("*.md") if "api" not in page.parts)
 PAGES = [str(page.relative_to(ROOT)) for page in DOCUMENTS]
 FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+OF_TORCH = re.compile(r"^(?:import|from) (?:fastrnn[.])?torch\b", re.MULTILINE)
+HAS_TORCH = importlib.util.find_spec("torch") is not None
 NUMBER = re.compile(r"-?\d[\d,]*\.?\d*(?:e[+-]?\d+)?")
 
 
@@ -40,6 +43,7 @@ def runs(page: str) -> list[tuple[str, str]]:
 
 
 RUNS = [(f"{page}-{i}", *found) for page in PAGES for i, found in enumerate(runs(page))]
+MARKED = [pytest.param(*run, id=run[0], marks=[pytest.mark.torch] if OF_TORCH.search(run[1]) else []) for run in RUNS]
 
 
 def alike(printed: str, shown: str) -> bool:
@@ -58,8 +62,14 @@ def close(printed: str, shown: str) -> bool:
     return abs(a - b) <= (max(0.1 * abs(b), 1.001 * 10**-decimals) if "." in shown else 0.01 * abs(b))
 
 
-@pytest.mark.parametrize(("name", "code", "shown"), RUNS, ids=[run[0] for run in RUNS])
+def only_with_torch(needed: bool) -> None:
+    if needed:
+        pytest.importorskip("torch")
+
+
+@pytest.mark.parametrize(("name", "code", "shown"), MARKED)
 def test_python_blocks_run(name: str, code: str, shown: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    only_with_torch(bool(OF_TORCH.search(code)))
     monkeypatch.chdir(tmp_path)
     exec(compile(code, name, "exec"), {"__name__": "__main__"})
     printed = capsys.readouterr().out
@@ -129,14 +139,17 @@ def blocks_of_contents(index: Path) -> list[str]:
 
 
 def listed() -> dict[str, object]:
-    """Return what docs/reference.md lists, by name."""
+    """Return what docs/reference.md lists, by name; what only PyTorch can import, only where it is installed."""
     found: dict[str, object] = {}
-    current = fastrnn
+    current: ModuleType | None = fastrnn
     for directive, module, name in re.findall(
         r"^\.\. (current)?module:: (\S+)$|^   ([A-Za-z_]\w*)$", text_of("docs/reference.md"), re.MULTILINE
     ):
-        if name:
-            found[f"{current.__name__}.{name}"] = getattr(current, name)
+        if module.startswith("fastrnn.torch") and not HAS_TORCH:
+            current = None
+        elif name:
+            if current:
+                found[f"{current.__name__}.{name}"] = getattr(current, name)
         else:
             current = importlib.import_module(module)
             if not directive:
@@ -151,8 +164,14 @@ PUBLIC = [
 ]
 
 
-@pytest.mark.parametrize("package", ["fastrnn", *PUBLIC])
+MARKED_PACKAGES = [
+    pytest.param(name, marks=[pytest.mark.torch] if name == "fastrnn.torch" else []) for name in ("fastrnn", *PUBLIC)
+]
+
+
+@pytest.mark.parametrize("package", MARKED_PACKAGES)
 def test_what_is_public_is_in_the_reference(package: str) -> None:
+    only_with_torch(package == "fastrnn.torch")
     module = importlib.import_module(package)
     things = list(listed().values())
     missing = [name for name in module.__all__ if not any(thing is getattr(module, name) for thing in things)]

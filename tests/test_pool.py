@@ -195,3 +195,22 @@ def test_pools_of_processes(tmp_path, method):
     script.write_text(POOLS.replace("{method!r}", repr(method)))
     result = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=LIMIT)
     assert (result.returncode, result.stdout) == (0, "done\n"), result.stderr
+
+
+def test_threads_that_a_job_does_not_need_sleep():
+    """A process that once used 23 threads pays for those 21 no more."""
+    run("""
+def cost():
+    before = time.process_time()
+    for _ in range(50):
+        work(1, 2)
+        time.sleep(0.002)  # in which whoever was woken spins
+    return time.process_time() - before
+work(1, 2)
+before = cost()
+work(1, 23)
+time.sleep(0.1)
+after = cost()
+assert after < 3 * before + 0.1, (before, after)
+print("done")
+""")

@@ -1,11 +1,14 @@
-"""Check that the innermost loops of the tiles work in registers alone: ``python tools/check_loops.py [ISA…]``.
+"""Check that the innermost loops of the tiles work in registers alone.
 
-Compiles csrc/kernels.c for every ISA of this machine and both element types with the flags of setup.py, disassembles
-it with objdump, finds the loop of each function tile_R_V and fails if that loop stores anything to memory, calls
+    python tools/check_loops.py [ISA…]                    compiles csrc/kernels.c with the flags of setup.py
+    python tools/check_loops.py --objects DIR [ISA…]      takes what a build left in DIR, build/temp… for instance
+
+For every ISA of this machine and both element types it disassembles the object file with objdump, finds the loop of each function tile_R_V and fails if that loop stores anything to memory, calls
 anything, reads from the stack (a register that was spilled), or has other than the R·V multiply-adds of its tile.
 Needs gcc (or CC) and objdump.
 """
 
+import argparse
 import os
 import re
 import subprocess
@@ -40,11 +43,16 @@ def settings() -> tuple[list[str], dict[str, list[str]]]:
     return [*names["OPTIMISE"], "-fPIC", "-fwrapv", "-DNDEBUG"], names["isas"]()  # type: ignore[misc,operator]
 
 
-def functions(isa: str, real: str, flags: list[str], directory: str) -> dict[str, list[Line]]:
-    """Compile the kernels of one table and return the instructions of each function."""
+def compiled(isa: str, real: str, flags: list[str], directory: str) -> str:
+    """Compile the kernels of one table and return the object file."""
     object_file = f"{directory}/{isa}_{real}.o"
     macros = [f"-DFR_ISA_{isa.upper()}", f"-DFR_REAL_{real.upper()}", f"-DFR_TABLE=fr_kernels_{isa}_{real}"]
     subprocess.run([CC, *flags, *macros, "-Icsrc", "-c", "csrc/kernels.c", "-o", object_file], cwd=ROOT, check=True)
+    return object_file
+
+
+def functions(object_file: str) -> dict[str, list[Line]]:
+    """Return the instructions of each function."""
     listing = subprocess.run(
         ["objdump", "-d", "--no-show-raw-insn", object_file], capture_output=True, text=True, check=True
     ).stdout
@@ -87,10 +95,10 @@ def faults(loop: list[Line], multiplies: int) -> list[str]:
     return wrong
 
 
-def check(isa: str, real: str, compiled: dict[str, list[Line]]) -> int:
+def check(isa: str, real: str, code: dict[str, list[Line]]) -> int:
     """Print what is wrong with one table's tiles and return how many faults there are."""
     bad = tiles = 0
-    for name, lines in sorted(compiled.items()):
+    for name, lines in sorted(code.items()):
         size = re.fullmatch(r"tile_(\d)_(\d)(?:\.\w+)*", name)
         if size is None:
             continue
@@ -107,8 +115,8 @@ def check(isa: str, real: str, compiled: dict[str, list[Line]]) -> int:
     return bad + (tiles == 0)
 
 
-def main(names: list[str]) -> int:
-    """Check the ISAs named, or all that this machine's compiler makes."""
+def main(names: list[str], objects: str | None) -> int:
+    """Check the ISAs named, or all that this machine's compiler makes; take the object files if there are any."""
     flags, table = settings()
     unknown = set(names) - table.keys()
     if unknown:
@@ -117,9 +125,15 @@ def main(names: list[str]) -> int:
     with tempfile.TemporaryDirectory() as directory:
         for isa in names or table:
             for real in ("f32", "f64"):
-                bad += check(isa, real, functions(isa, real, [*flags, *table[isa]], directory))
+                built = f"{objects}/{isa}_{real}/csrc/kernels.o"  # as setup.py lays them out
+                file = built if objects else compiled(isa, real, [*flags, *table[isa]], directory)
+                bad += check(isa, real, functions(file))
     return 1 if bad else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("isas", nargs="*", metavar="ISA")
+    parser.add_argument("--objects", metavar="DIR", help="the directory of a build's object files")
+    given = parser.parse_args()
+    sys.exit(main(given.isas, given.objects))
