@@ -39,6 +39,7 @@ NAMES = [  # in the lesson's order
     "next_word",
     "speech",
     "gesture",
+    "video",
     "sentiment",
     "seq2seq_addition",
 ]

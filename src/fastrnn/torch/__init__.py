@@ -10,7 +10,10 @@ except ImportError as error:
     raise ImportError("fastrnn.torch needs PyTorch: pip install 'fastrnn[torch]'") from error
 
 from fastrnn.torch.accelerating import Replaced, accelerate, restore
+from fastrnn.torch.converting import from_torch, to_torch
 from fastrnn.torch.fallback import FallbackWarning
 from fastrnn.torch.modules import GRU, LSTM, RNN
 
-__all__ = ["GRU", "LSTM", "RNN", "FallbackWarning", "Replaced", "accelerate", "restore"]
+__all__ = [
+    "GRU", "LSTM", "RNN", "FallbackWarning", "Replaced", "accelerate", "from_torch", "restore", "to_torch",
+]  # fmt: skip

@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import one_hot, pad
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from fastrnn._validation import checked_lengths
 from fastrnn.layers.ragged import lengths_of_one
-
-Tensor = Any  # torch.Tensor; not named in full, so that types do not depend on whether PyTorch is installed
 
 
 def padding(lengths: Tensor, steps: int, device: Any) -> Tensor:
@@ -186,7 +184,7 @@ class Chain(nn.Sequential):
         ids = isinstance(self[0], (nn.Embedding, OneHot))
         if x.ndim + ids < 3:
             raise lengths_of_one(tuple(x.shape))
-        given = lengths.cpu() if isinstance(lengths, torch.Tensor) else lengths
+        given = lengths.cpu() if isinstance(lengths, Tensor) else lengths
         return torch.from_numpy(checked_lengths(np.asarray(given), x.shape[1], len(x)))
 
 
