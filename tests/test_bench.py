@@ -32,6 +32,7 @@ SMALL = [Case(cell, kind, **shape) for cell in CELLS for shape in SHAPES for kin
 SMALL += [Case(cell, "stream", 30, 1, 3, 8) for cell in CELLS]
 SMALL += [Case("tdnn", kind, T, 5, 4, 6) for T in (3, 9) for kind in ("infer", "train")]  # fewer steps than a window
 SMALL += [Case("lstm", "generate", 60, 1, 8, 16)]
+SMALL += [Case(cell, "loop", **shape) for cell in CELLS for shape in SHAPES[:5]]
 
 
 # ---- cases ----
@@ -39,7 +40,7 @@ SMALL += [Case("lstm", "generate", 60, 1, 8, 16)]
 
 def test_the_full_list():
     names = [case.name for case in full()]
-    assert len(names) == len(set(names)) == 3 * (2 * 20 + 5) + 2 * 2 + 2 * 2 + 1
+    assert len(names) == len(set(names)) == 3 * (2 * 20 + 5) + 2 * 2 + 2 * 2 + 1 + 13 + 2 * 2
     for cell in CELLS:
         for kind in ("infer", "train"):
             assert f"{cell} {kind} (1000,1,8,8)" in names
@@ -56,7 +57,8 @@ def test_the_full_list():
         "lstm infer (100,32,128,256) 2 layers",
         "lstm train (100,32,128,256) 2 layers",
     ]
-    assert names[-5:] == [
+    assert {"lstm loop (1000,1,8,8)", "lstm loop (200,32,64,64) ragged", "gru loop (100,32,128,128)"} < set(names)
+    assert [name for name in names if name.split()[0] == "tdnn" or "generate" in name] == [
         "tdnn infer (100,32,128,128)",
         "tdnn train (100,32,128,128)",
         "tdnn infer (1000,1,16,32)",
@@ -99,6 +101,7 @@ def test_operations_are_counted_as_on_paper():
     case = Case("lstm", "infer", 10, 3, 5, 7)
     assert case.flops == 10 * 3 * 2 * 4 * 7 * (5 + 7)
     assert replace(case, kind="train").flops == 3 * case.flops
+    assert replace(case, kind="loop").flops == 3 * case.flops
     assert replace(case, kind="stream", N=1).flops == 2 * 4 * 7 * (5 + 7)
     assert replace(case, layers=2).flops == case.flops + 10 * 3 * 2 * 4 * 7 * (7 + 7)
     ragged = replace(case, ragged=True)
@@ -175,6 +178,7 @@ def test_who_enters_a_case():
     assert set(entrants(replace(CASE, ragged=True))) == {*entrants(CASE), "pytorch padded"}
     assert set(entrants(replace(CASE, ragged=True, bidirectional=True))) == set(entrants(CASE))
     assert set(entrants(replace(CASE, kind="stream"))) == {*entrants(CASE), "onnxruntime bound"}
+    assert set(entrants(replace(CASE, kind="loop", ragged=True))) == {"fastrnn", "pytorch"}
     assert set(entrants(replace(CASE, kind="generate"))) == {"fastrnn", "pytorch"}
     assert set(entrants(Case("tdnn", "infer", 9, 2, 3, 4))) == {"fastrnn", "pytorch"}
 

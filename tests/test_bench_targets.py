@@ -98,6 +98,7 @@ def test_which_cases_a_target_is_for():
         assert len(names(f"{name} over without")) == 12
     assert len(names("recurrent dropout over without")) == 6
     assert len(names("jordan over elman")) == 4
+    assert len(names("fastrnn.torch in PyTorch's loop, over the kernels' ratio")) == 17
     for what in ("against PyTorch's loops", "share outside kernels"):
         assert names(f"epoch of characters, {what}") == {epoch.name for epoch in CHARACTERS}
         assert names(f"epoch of series, {what}") == {SERIES.name}
@@ -190,6 +191,7 @@ def test_some_of_the_cases_meet_a_target_in_part():
     [
         ({"bidirectional": True}, "bidirectional, against PyTorch, over the plain case"),
         ({"layers": 2}, "two layers, against PyTorch, over the plain case"),
+        ({"kind": "loop"}, "fastrnn.torch in PyTorch's loop, over the kernels' ratio"),
     ],
 )
 def test_what_comes_to_a_layer_is_as_far_ahead_as_the_plain_layer(more, text):
@@ -197,10 +199,10 @@ def test_what_comes_to_a_layer_is_as_far_ahead_as_the_plain_layer(more, text):
     plain = Case("gru", "train", 100, 32, 128, 128)
     for result in run.results:
         if result.case in (plain, replace(plain, **more)) and result.threads == 2:
-            factor = 2.0 if result.case == plain else 1.8
+            factor = 2.0 if result.case == plain else 1.8 * NAMED[text].bound
             result.values["pytorch"] = factor * result.values["fastrnn"]
     found = verdict(run, NAMED[text], 2)
-    assert (found.state, found.value) == ("missed", pytest.approx(0.9))
+    assert (found.state, found.value) == ("missed", pytest.approx(0.9 * NAMED[text].bound))
     assert verdict(run, NAMED[text], 1).state == "met"
     run.results = [result for result in run.results if result.case != plain]
     detail = f"nothing known of {replace(plain, **more).name}"
@@ -221,7 +223,16 @@ def test_a_report_keeps_plain_cases_and_others_apart():
     lines = report.text(complete()).splitlines()
     assert "best peer / fastrnn, geometric mean of 103 plain cases: 20.00" in lines
     assert "gru: infer 20.00, train 20.00, stream 20.00" in lines
-    for name in ("bidirectional", "2 layers", "bidirectional ragged", "tdnn infer", "tdnn train", "lstm generate"):
+    others = (
+        "bidirectional",
+        "2 layers",
+        "bidirectional ragged",
+        "tdnn infer",
+        "tdnn train",
+        "lstm generate",
+        "gru loop",
+    )
+    for name in others:
         assert f"{name}: 30.00" in lines
     assert any(line.startswith("options, rnn train (100,32,128,128), 2 threads: fastrnn ") for line in lines)
 

@@ -15,8 +15,9 @@ from fastrnn.forecasting import (
     train,
     train_and_test,
 )
-from fastrnn.forecasting.fitting import Ridge, fit_network, linear_part, windows_of
-from fastrnn.forecasting.model import inputs, season_features
+from fastrnn.forecasting.fitting import fit_network, linear_part, solved, windows_of
+from fastrnn.forecasting.model import flat, inputs, season_features
+from fastrnn.forecasting.regression import Regression
 from fastrnn.forecasting.training import best_weight, checked
 from forecast_models import MONTHS, NOISE, SEASONAL, T, small
 
@@ -88,17 +89,17 @@ def test_ridge_is_least_squares_where_the_penalty_is_tiny():
         u[t] = 0.5 * u[t - 1] - 0.3 * u[t - 2] + rng.normal()
     own = Settings(Transform("none", ()), 2, None, 1e-9, 0.0)
     data = windows_of(Series(u), own)
-    beta, b = Ridge(data.x, data.y).solve(own)
+    beta, b = solved(Regression(flat(data.x), data.y), own)
     X = np.column_stack([data.x[:, ::-1, 0], np.ones(len(data.y))])
     np.testing.assert_allclose([*beta, b], np.linalg.lstsq(X, data.y, rcond=None)[0], atol=1e-6)
-    assert np.abs(Ridge(data.x, data.y).solve(own._replace(penalty=1e9))[0]).max() < 1e-6
+    assert np.abs(solved(Regression(flat(data.x), data.y), own._replace(penalty=1e9))[0]).max() < 1e-6
 
 
 def test_a_linear_part_that_would_explode_is_held():
     """1.05^t is told by φ = 1.05; a thousand steps of it would be 1e21."""
     own = Settings(Transform("none", ()), 1, None, 1e-9, 0.0)
     data = windows_of(Series(1.05 ** np.arange(100)), own)
-    assert abs(Ridge(data.x, data.y).solve(own)[0][0]) == pytest.approx(1.0)
+    assert abs(solved(Regression(flat(data.x), data.y), own)[0][0]) == pytest.approx(1.0)
 
 
 def test_the_weight_of_the_networks():

@@ -5,7 +5,9 @@ import pytest
 
 from fastrnn.forecasting import Series, Transform, backtest, fitting
 from fastrnn.forecasting.backtesting import seasonal_naive
-from fastrnn.forecasting.fitting import Ridge, linear_part, refits, windows_of
+from fastrnn.forecasting.fitting import linear_part, refits, solved, windows_of
+from fastrnn.forecasting.model import flat
+from fastrnn.forecasting.regression import Regression
 from forecast_models import MONTHS, NOISE, SEASONAL, T, small
 
 
@@ -57,7 +59,7 @@ def test_the_seasonal_forecast_repeats_the_last_season():
 def fitted_afresh(model, series):
     """Return β and b of all windows of a series, or of its end if it is long."""
     data = windows_of(fitting.trained_part(series), model.settings, scaling=(model.mean, model.scale))
-    beta, b = Ridge(data.x, data.y).solve(model.settings)
+    beta, b = solved(Regression(flat(data.x), data.y), model.settings)
     return np.append(beta, b)
 
 

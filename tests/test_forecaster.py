@@ -1,5 +1,6 @@
 """Forecaster: what it tells by hand, what it looks at, what it learns, and what scikit-learn and pandas do with it."""
 
+import itertools
 from pathlib import Path
 
 import joblib
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -126,6 +128,11 @@ def test_a_forecast_tells_all_steps_of_the_horizon_at_once():
         model.forecast(5)
 
 
+def test_a_target_that_is_x_itself_need_not_be_given():
+    one, other = Forecaster(**SMALL).fit(SEASON), Forecaster(**SMALL).fit(SEASON[:, None], SEASON)
+    np.testing.assert_array_equal(one.forecast(4), other.forecast(4))
+
+
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_beyond_the_horizon_what_was_told_is_taken_for_known(horizon):
     model = Forecaster(**SMALL, horizon=horizon).fit(FEATURES)
@@ -220,6 +227,49 @@ def test_a_warm_start_goes_on():
         model.set_params(window=6).fit(SEASON)
     with pytest.raises(ValueError, match="y: expected 1 values a row as before, got shape"):
         model.set_params(window=5).fit(SEASON, FEATURES)
+
+
+# ---- partial_fit ----
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+@pytest.mark.parametrize("cuts", [(60,), (7, 8, 60)], ids=["once", "often"])
+def test_rows_that_follow_are_learnt_as_if_they_had_been_there(horizon, cuts):
+    """The linear part is that of all rows, by the first scales and penalty; every new target is trained on once."""
+    y, weight = FEATURES @ [1.0, 2.0], 1 + RNG.random(T)
+    trained = []
+    model = Forecaster(**SMALL, horizon=horizon)
+    parts = [slice(*pair) for pair in itertools.pairwise((0, *cuts, T))]
+    for part in parts:
+        model.partial_fit(FEATURES[part], y[part], weight[part])
+        trained.append(model.linear_.coef_)
+    first = slice(0, cuts[0])
+    u = StandardScaler().fit(FEATURES[first]).transform(FEATURES)
+    v = StandardScaler().fit(y[first, None], sample_weight=weight[first]).transform(y[:, None])[:, 0]
+    N = T - horizon
+    x = np.concatenate([np.repeat(u[:1], 4, axis=0), u])
+    X = np.stack([x[t : t + 5].ravel() for t in range(N)])
+    told = np.stack([v[t + 1 : t + 1 + horizon] for t in range(N)])
+    weights = np.array([weight[t + 1 : t + 1 + horizon].mean() for t in range(N)])
+    whole = Ridge(model.linear_.alpha_).fit(X, told, weights)
+    np.testing.assert_allclose(model.linear_.coef_, whole.coef_.reshape(horizon, -1), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(model.linear_.intercept_, whole.intercept_, rtol=1e-6, atol=1e-9)
+    assert np.abs(trained[0] - trained[-1]).max() > 1e-3
+    assert model.n_iter_ == len(parts)
+    np.testing.assert_allclose(model.forecast(horizon), model.forecast(horizon, FEATURES), rtol=1e-6)
+
+
+def test_partial_fit_goes_on_from_fit():
+    model = Forecaster(**SMALL).fit(SEASON[:60])
+    scores = model.validation_scores_
+    model.partial_fit(SEASON[60:61]).partial_fit(SEASON[61:])
+    assert model.n_iter_ == 4
+    assert model.validation_scores_ == scores
+    np.testing.assert_allclose(model.forecast(3), model.forecast(3, SEASON), rtol=1e-6)
+    assert abs(model.forecast(1)[0] - SEASON[-1]) < 2
+
+
+# ---- what it is made of ----
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])

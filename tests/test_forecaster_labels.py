@@ -54,8 +54,8 @@ def test_tables_give_tables():
 
 @pytest.mark.parametrize(
     "index",
-    [MONTHS.delete(40), pd.Index(list("abcdefghi") * 10), pd.Index([0, 1, 3] * 30)],
-    ids=["gap", "words", "uneven"],
+    [MONTHS.delete(40), pd.Index(list("abcdefghi") * 10), pd.Index([0, 1, 3] * 30), pd.Index([7] * T)],
+    ids=["gap", "words", "uneven", "same"],
 )
 def test_labels_that_do_not_go_on(index):
     series = pd.Series(SEASON[: len(index)], index)

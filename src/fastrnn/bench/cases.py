@@ -1,6 +1,6 @@
 """What is run: cells, kinds of work and shapes. T steps, N rows, I inputs, H hidden units."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 
 CELLS = ("rnn", "lstm", "gru")
 KINDS = ("infer", "train", "stream")
-# Every pair of cell and kind beyond these: a TDNN keeps no state, and a model of characters is an LSTM.
-OTHERS = (("tdnn", "infer"), ("tdnn", "train"), ("lstm", "generate"))
+# Every pair of cell and kind beyond these: a TDNN keeps no state, a model of characters is an LSTM, and in PyTorch's
+# loop cells are compared that were compared without it.
+ALONE = (("tdnn", "infer"), ("tdnn", "train"), ("lstm", "generate"))
+LOOPS = tuple((cell, "loop") for cell in CELLS)
+OTHERS = (*ALONE, *LOOPS)
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 WINDOW = 5  # steps that a TDNN sees
 VOCABULARY = 80  # classes of the model that generates
@@ -52,9 +55,10 @@ class Case:
     ----------
     cell : {"rnn", "lstm", "gru", "tdnn"}
         The Elman cell with tanh, the LSTM, the GRU that resets after the product; a window over time with H outputs.
-    kind : {"infer", "train", "stream", "generate"}
+    kind : {"infer", "train", "stream", "generate", "loop"}
         Forward; forward and all gradients; one step a call, where T is how many steps are compared; T steps of a
-        model of characters that is fed what it draws.
+        model of characters that is fed what it draws; an update in a training loop of PyTorch: forward, loss,
+        backward and Adam.
     layers : int
         Layers, each fed by the one below.
     ragged : bool
@@ -87,6 +91,11 @@ class Case:
         words += [f"{self.layers} layers"] * (self.layers > 1) + ["bidirectional"] * self.bidirectional
         words += ["ragged"] * self.ragged
         return " ".join(words + [self.dtype] * (self.dtype != "float32"))
+
+    @property
+    def trains(self) -> bool:
+        """Whether there are gradients."""
+        return self.kind in ("train", "loop")
 
     @property
     def plain(self) -> bool:
@@ -123,7 +132,7 @@ class Case:
     @property
     def flops(self) -> int:
         """Operations in the products of one call; the gradients need each product twice more."""
-        return 2 * self.row_steps * sum(self._weights) * (3 if self.kind == "train" else 1)
+        return 2 * self.row_steps * sum(self._weights) * (3 if self.trains else 1)
 
     @property
     def intensity(self) -> float:
@@ -166,6 +175,14 @@ def full() -> Iterator[Case]:
         yield from (Case(cell, "stream", *shape) for shape in STREAMS)
     yield from (Case("tdnn", kind, *shape) for shape in EXTENDED for kind in ("infer", "train"))
     yield Case("lstm", "generate", *GENERATED)
+    yield from loops(DENSE, EXTENDED)
+
+
+def loops(shapes: Sequence[Shape], others: Sequence[Shape]) -> Iterator[Case]:
+    """Yield updates in PyTorch's loop of LSTMs of some shapes, packed ones too, and of the other cells of others."""
+    yield from (Case("lstm", "loop", *shape) for shape in shapes)
+    yield Case("lstm", "loop", *RAGGED[0], ragged=True)
+    yield from (Case(cell, "loop", *shape) for cell in ("rnn", "gru") for shape in others)
 
 
 def quick(threads: int) -> Iterator[Case]:
@@ -185,3 +202,4 @@ def quick(threads: int) -> Iterator[Case]:
         yield from (Case("lstm", kind, *shape, **more) for shape, more in extended for kind in ("infer", "train"))
         yield from (Case("tdnn", kind, *QUICK_EXTENDED) for kind in ("infer", "train"))
         yield Case("lstm", "generate", *GENERATED)
+        yield from loops(QUICK, (QUICK_EXTENDED,))

@@ -46,6 +46,8 @@ def truth(case: AnyCase) -> Truth:
         return Truth(FastTrainer(case, exercise(case), 1).arrays(), None)
     kind = "generate" if case.kind == "generate" else "train"
     found, forward, gradients, backward = _reference(replace(case, kind=kind, dtype="float32"))
+    if case.kind == "loop":
+        return Truth(gradients, None)
     if case.kind == "train":
         return Truth(gradients, forward + backward)
     return Truth(found, forward / (case.T if case.kind == "stream" else 1))

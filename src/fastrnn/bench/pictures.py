@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from fastrnn.bench.cases import CELLS, KINDS, OTHERS
+from fastrnn.bench.cases import ALONE, CELLS, KINDS, LOOPS
 from fastrnn.bench.contestants import PEERS
 from fastrnn.bench.results import Result, Run
 from fastrnn.plots import figure, write
@@ -13,9 +13,15 @@ from fastrnn.plots import figure, write
 SIGNS = dict(zip(PEERS, "xX+PD", strict=True))
 SIGNS |= {"pytorch DataLoader": "<", "pytorch slices": ">", "pytorch foreach=False": "v", "pytorch fused": "^"}
 COLOURS = {"rnn": "C0", "lstm": "C1", "gru": "C2", "tdnn": "C3"}
-MARKERS = {"infer": "o", "train": "s", "stream": "^", "generate": "*"}
-TITLES = {"infer": "inference", "train": "training", "stream": "one step of a stream", "generate": "generating"}
-PANELS = [*([(cell, kind) for cell in CELLS] for kind in KINDS), list(OTHERS)]  # three in each row
+MARKERS = {"infer": "o", "train": "s", "stream": "^", "generate": "*", "loop": "D"}
+TITLES = {
+    "infer": "inference",
+    "train": "training",
+    "stream": "one step of a stream",
+    "generate": "generating",
+    "loop": "update in PyTorch's loop",
+}
+PANELS = [*([(cell, kind) for cell in CELLS] for kind in KINDS), list(ALONE), list(LOOPS)]  # three in each row
 HEIGHT = 4.4  # inches of a row
 TRAINING = 5.2  # of the row of training, whose cases have longer names
 ROOFLINE = 5.0

@@ -83,12 +83,16 @@ def share(run: Run, result: Result) -> float | None:
     return run.share(result)
 
 
-def as_plain(run: Run, result: Result) -> float | None:
-    """Return PyTorch's time over ours, divided by the same of one layer in one direction."""
-    plain = replace(result.case, layers=1, bidirectional=False)
-    usual = [one.ratio("pytorch") for one in run.chosen(threads=result.threads) if one.case == plain]
-    ratio = result.ratio("pytorch")
-    return ratio / usual[0] if ratio and usual and usual[0] else None
+def over(**simpler: Any) -> Quantity:
+    """Return PyTorch's time over ours, divided by the same of the case with some fields replaced."""
+
+    def quantity(run: Run, result: Result) -> float | None:
+        case = replace(result.case, **simpler)
+        usual = [one.ratio("pytorch") for one in run.chosen(threads=result.threads) if one.case == case]
+        ratio = result.ratio("pytorch")
+        return ratio / usual[0] if ratio and usual and usual[0] else None
+
+    return quantity
 
 
 def microseconds(_: Run, result: Result) -> float | None:
@@ -117,6 +121,11 @@ def bidirectional(case: Case) -> bool:
 def stacked(case: Case) -> bool:
     """Accept cases of two layers that have a plain one to be compared with."""
     return case.layers == 2 and not case.plain
+
+
+def in_a_loop(case: Case) -> bool:
+    """Accept updates in PyTorch's loop."""
+    return case.kind == "loop"
 
 
 def only(
@@ -208,10 +217,11 @@ TARGETS: tuple[Target, ...] = (
     *both("rnn and gru, N>=16, H>=500", 1.2, 1.2, cells=("rnn", "gru"), N=MANY, H=LARGE),
     beside_torch("ragged, against PyTorch packed", 4, only(ragged=True)),
     beside_torch("ragged bidirectional, against PyTorch packed", 4, lambda case: case.bidirectional and case.ragged),
-    beside_torch("bidirectional, against PyTorch, over the plain case", 1, bidirectional, as_plain),
-    beside_torch("two layers, against PyTorch, over the plain case", 1, stacked, as_plain),
+    beside_torch("bidirectional, against PyTorch, over the plain case", 1, bidirectional, over(bidirectional=False)),
+    beside_torch("two layers, against PyTorch, over the plain case", 1, stacked, over(layers=1)),
     beside_torch("tdnn, against PyTorch's conv1d", 1.2, lambda case: case.cell == "tdnn"),
     beside_torch("generating characters, against PyTorch", 10, lambda case: case.kind == "generate"),
+    beside_torch("fastrnn.torch in PyTorch's loop, over the kernels' ratio", 0.9, in_a_loop, over(kind="train")),
     *options(),
     streams(8, 32, 12),
     streams(64, 64, 8),

@@ -15,11 +15,11 @@ from fastrnn.bench.report import markdown, text
 from fastrnn.bench.results import Run
 from fastrnn.bench.running import WorkerError, machine, run, usable_cpus
 from fastrnn.bench.timing import ROUNDS
-from fastrnn.bench.training import Epoch, Step
+from fastrnn.bench.training import Epoch, Fitting, Step
 from fastrnn.cli.files import check_picture, check_writable
 
 CELL_NAMES = tuple(dict.fromkeys((*CELLS, *(cell for cell, _ in OTHERS))))
-KIND_NAMES = tuple(dict.fromkeys((*KINDS, *(kind for _, kind in OTHERS), Epoch.kind, Step.kind)))
+KIND_NAMES = tuple(dict.fromkeys((*KINDS, *(kind for _, kind in OTHERS), Epoch.kind, Step.kind, Fitting.kind)))
 
 
 @click.command()

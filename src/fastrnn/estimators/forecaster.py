@@ -4,14 +4,12 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from fastrnn._validation import positive_int
 from fastrnn.estimators.labels import following, follows, labels_of
 from fastrnn.estimators.sequences import Array
-from fastrnn.estimators.series import SeriesEstimator, silence
-from fastrnn.layers import Last
+from fastrnn.estimators.series import SeriesEstimator
 
 
 class Forecaster(RegressorMixin, SeriesEstimator):
@@ -77,8 +75,7 @@ class Forecaster(RegressorMixin, SeriesEstimator):
     -----
     Order matters, so ``cross_val_score`` and ``GridSearchCV`` need ``cv=TimeSeriesSplit()``.
 
-    There is no ``partial_fit``: the linear part and the scales are those of a whole series. No ``class_weight`` either,
-    for there are no classes.
+    There is no ``class_weight``, for there are no classes.
 
     Examples
     --------
@@ -170,21 +167,25 @@ class Forecaster(RegressorMixin, SeriesEstimator):
         FloatingPointError
             If the loss or a gradient is no longer finite.
         """
-        self._check_parameters()
-        goes_on = self._continues(False)
-        x = self._read(X, reset=not goes_on)
-        values = self._read_targets(X, y, x, goes_on=goes_on)
-        weight = None if sample_weight is None else self._read_weight(sample_weight, x)
-        train = self._trained_on(len(x) - self.horizon)
-        if not goes_on:
-            self.scaler_ = StandardScaler().fit(x)
-            self.target_scaler_ = StandardScaler().fit(values, sample_weight=weight)
-            self._tells_itself = np.array_equal(x, values)
-            self._build(x.shape[1], self.horizon * values.shape[1], readout=Last())
-            silence(self.model_.layers[-1])
-        self._end, self._labels = x[1 - self.window - self.horizon :], labels_of(X, y)
-        self._train_on_series(self.scaler_.transform(x), self.target_scaler_.transform(values), weight, train, goes_on)
-        return self
+        return self._fit(X, y, sample_weight, incremental=False)
+
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Take in the rows that follow those before: the linear part is that of all rows, the network sees them once.
+
+        The linear part's penalty and the scales stay as they were at first, and nothing is held out. The first call, if
+        there was no `fit`, is a `fit` of one epoch.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`; one row is enough.
+
+        Returns
+        -------
+        Forecaster
+            Itself.
+        """
+        return self._fit(X, y, sample_weight, incremental=True)
 
     # ---- forecasts ----
 
@@ -208,7 +209,7 @@ class Forecaster(RegressorMixin, SeriesEstimator):
         """
         check_is_fitted(self)
         x, H = self._read(X, reset=False), self.horizon
-        before = self._end if follows(self._labels, X) else x[:0]
+        before = self._end[0] if follows(self._labels, X) else x[:0]
         u = self.scaler_.transform(np.concatenate([before, x]))
         told = np.zeros((len(u), self.n_outputs_))
         if len(u) > H:
@@ -245,7 +246,7 @@ class Forecaster(RegressorMixin, SeriesEstimator):
             raise ValueError(
                 f"steps: expected at most {self.horizon}, the horizon, as X beyond its end is not known, got {steps}"
             )
-        x, labels = (self._end, self._labels) if X is None else (self._read(X, reset=False), labels_of(X))
+        x, labels = (self._end[0], self._labels) if X is None else (self._read(X, reset=False), labels_of(X))
         index = None if labels is None else following(labels, steps)
         if labels is not None and index is None:
             raise ValueError(f"X: expected an index of dates or whole numbers at even steps, got {labels[-3:]!r}")

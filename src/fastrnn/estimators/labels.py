@@ -32,7 +32,7 @@ def following(index: Any, steps: int) -> Any:
     if not pd.api.types.is_integer_dtype(index) or len(index) < 2:
         return None
     every = index[-1] - index[-2]
-    if (index[1:] - index[:-1] != every).any() or every <= 0:
+    if (index[1:] - index[:-1] != every).any() or every == 0:
         return None
     return pd.RangeIndex(index[-1] + every, index[-1] + every * (steps + 1), every, name=index.name)
 

@@ -3,7 +3,7 @@
 T rows, F features, K values to be told of a row, L the window, H the horizon, N windows.
 """
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.linear_model import RidgeCV
@@ -13,7 +13,10 @@ from sklearn.utils.validation import check_array, check_consistent_length
 from fastrnn._validation import as_real, positive_int
 from fastrnn.data import Dataset, windows
 from fastrnn.estimators.base import Lesson, RecurrentEstimator
+from fastrnn.estimators.labels import labels_of
 from fastrnn.estimators.sequences import Array, axes_of, read_table
+from fastrnn.forecasting.regression import Regression
+from fastrnn.layers import Last
 from fastrnn.losses import MSE
 from fastrnn.trainer.sources import EVALUATED
 
@@ -32,6 +35,9 @@ class SeriesEstimator(RecurrentEstimator):
     rest_scale_: Array
     n_outputs_: int
     _tells_itself: bool
+    _end: tuple[Array, Array, Array]  # the last rows of X, of y and of the weights
+    _labels: Any
+    _sums: Regression
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -40,12 +46,40 @@ class SeriesEstimator(RecurrentEstimator):
 
     # ---- training ----
 
-    def _trained_on(self, count: int) -> slice:
-        """Return which of so many windows are trained on; between them and those held out none shares a target."""
-        if count < 2:
-            got = "1 sample" if count + self.horizon == 1 else f"{count + self.horizon}"
+    def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> Self:
+        self._check_parameters()
+        goes_on = self._continues(incremental)
+        x = self._read(X, reset=not goes_on)
+        values = self._read_targets(X, y, x, goes_on=goes_on)
+        weight = np.ones(len(x)) if sample_weight is None else self._read_weight(sample_weight, x)
+        if incremental and goes_on:
+            new = len(x)  # windows whose targets are all there, and were not before
+            x, values, weight = (np.concatenate(pair) for pair in zip(self._end, (x, values, weight), strict=True))
+        else:
+            new = self._enough(len(x)) - self.horizon
+        train = self._trained_on(new, hold_out=self.early_stopping and not incremental)
+        if not goes_on:
+            self.scaler_ = StandardScaler().fit(x)
+            self.target_scaler_ = StandardScaler().fit(values, sample_weight=weight)
+            self._tells_itself = np.array_equal(x, values)
+            self._build(x.shape[1], self.horizon * values.shape[1], readout=Last())
+            silence(self.model_.layers[-1])
+        last = slice(1 - self.window - self.horizon, None)
+        self._end, self._labels = (x[last], values[last], weight[last]), labels_of(X, y)
+        samples = self._windows(self.scaler_.transform(x), self.target_scaler_.transform(values), weight, new)
+        self._train_on_windows(*samples, train, incremental=incremental, goes_on=goes_on)
+        return self
+
+    def _enough(self, rows: int) -> int:
+        """Return how many rows there are, if some of them follow others."""
+        if rows < self.horizon + 2:
+            got = "1 sample" if rows == 1 else f"{rows}"
             raise ValueError(f"X: expected at least {self.horizon + 2} rows, horizon + 2, got {got}")
-        if not self.early_stopping:
+        return rows
+
+    def _trained_on(self, count: int, *, hold_out: bool) -> slice:
+        """Return which of so many windows are trained on; between them and those held out none shares a target."""
+        if not hold_out:
             return slice(0, count)
         held_out = max(2, round(self.validation_fraction * count))
         stop = count - held_out - (self.horizon - 1)
@@ -57,25 +91,36 @@ class SeriesEstimator(RecurrentEstimator):
             )
         return slice(0, stop)
 
-    def _train_on_series(self, u: Array, v: Array, weight: Array | None, train: slice, goes_on: bool) -> None:
-        """Fit the linear part, and train the network on what it leaves over, of standardised rows (T, F) and (T, K)."""
+    def _windows(self, u: Array, v: Array, weight: Array, count: int) -> tuple[Array, Array, Array]:
+        """Return the last windows that have targets, x (N, L, F), these, (N, H·K), and weights (N,), of such rows."""
         H, N = self.horizon, len(u) - self.horizon
-        x = self._histories(u)[:N]
-        follow = windows(v[1:], H).reshape(N, -1)
-        if weight is not None:
-            weight = windows(weight[1:], H).mean(axis=(1, 2))
-        own = None if weight is None else weight[train]
-        self.linear_ = _ridge(x[train], follow[train], own)
+        x, follow = self._histories(u)[:N], windows(v[1:], H).reshape(N, -1)
+        return x[N - count :], follow[N - count :], windows(weight[1:], H).mean(axis=(1, 2))[N - count :]
+
+    def _train_on_windows(
+        self, x: Array, follow: Array, weight: Array, train: slice, *, incremental: bool, goes_on: bool
+    ) -> None:
+        """Fit the linear part to windows, and train the network on what it leaves over."""
+        if incremental and goes_on:
+            self._sums.add(_flat(x), follow, weight)
+            beta = self._sums.solve(np.full(len(self._sums.center), self.linear_.alpha_))
+            self.linear_.coef_, self.linear_.intercept_ = beta.T, self._sums.offset(beta)
+        else:
+            self.linear_ = _ridge(x[train], follow[train], weight[train])
         rest = follow - self._linear(x)
         if not goes_on:
-            scale = np.sqrt(np.average(rest[train] ** 2, axis=0, weights=own))
+            scale = np.sqrt(np.average(rest[train] ** 2, axis=0, weights=weight[train]))
             self.rest_scale_ = np.where(scale > 0, scale, 1.0)
         samples = Dataset(self._seen(x), as_real("y", rest / self.rest_scale_, self.dtype), weight=weight)
-        held_out = samples.subset(np.arange(train.stop + H - 1, N)) if self.early_stopping else None
+        held_out = None
+        if train.stop < len(x):
+            held_out = samples.subset(np.arange(train.stop + self.horizon - 1, len(x)))
         lesson = Lesson(samples.subset(np.arange(train.stop)), held_out)
-        self._train(lesson, MSE(), "r2", incremental=False, goes_on=goes_on)
-        if self.early_stopping:
+        self._train(lesson, MSE(), "r2", incremental=incremental, goes_on=goes_on)
+        if held_out is not None:
             self.linear_ = _ridge(x, follow, weight)
+        if not (incremental and goes_on):
+            self._sums = Regression(_flat(x), follow, weight)
 
     # ---- what comes in ----
 
@@ -121,7 +166,7 @@ class SeriesEstimator(RecurrentEstimator):
 
     def _linear(self, x: Array) -> Array:
         """Return what the linear part tells of windows (N, L, F): (N, H·K)."""
-        return np.asarray(x.reshape(len(x), -1) @ np.atleast_2d(self.linear_.coef_).T + self.linear_.intercept_)
+        return np.asarray(_flat(x) @ np.atleast_2d(self.linear_.coef_).T + self.linear_.intercept_)
 
     # ---- what is told ----
 
@@ -139,9 +184,14 @@ class SeriesEstimator(RecurrentEstimator):
         return np.asarray(values[:, 0] if self._flat else values)
 
 
-def _ridge(x: Array, y: Array, weight: Array | None) -> RidgeCV:
+def _flat(x: Array) -> Array:
+    """Return windows (N, L, F) as the linear part sees them: (N, L·F)."""
+    return x.reshape(len(x), -1)
+
+
+def _ridge(x: Array, y: Array, weight: Array) -> RidgeCV:
     """Return the linear part fitted to windows (N, L, F) and what follows them."""
-    return RidgeCV(PENALTIES).fit(x.reshape(len(x), -1), y, sample_weight=weight)
+    return RidgeCV(PENALTIES).fit(_flat(x), y, sample_weight=weight)
 
 
 def silence(layer: Any) -> None:

@@ -8,6 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from fastrnn.forecasting.model import SeriesModel, Settings, flat, inputs, single
+from fastrnn.forecasting.regression import Regression
 from fastrnn.forecasting.series import Array, Series
 from fastrnn.layers import GRU, Last, Linear, Sequential
 from fastrnn.optimizers import AdamW
@@ -60,56 +61,18 @@ def windows_of(
     return Windows(x, u[L:], (z - np.concatenate([z[: transform.lost], w]))[settings.history :], mean, scale)
 
 
-class Ridge:
-    """Ridge regression of one data set with several penalties: (XᵀX + P) β = Xᵀy.
+def solved(sums: Regression, settings: Settings) -> tuple[Array, float]:
+    """Return the linear part: β (L + F,) and b.
 
-    X and y are centred, so that b goes free of a penalty.
-
-    Parameters
-    ----------
-    x : ndarray (N, L, 1 + F)
-    y : ndarray (N,)
+    If the recursion would grow without bounds, φ_l is multiplied by γ^(l+1), which moves all poles into the circle.
     """
-
-    def __init__(self, x: Array, y: Array) -> None:
-        size = x.shape[1] + x.shape[2] - 1
-        self.count, self.center, self.level = 0, np.zeros(size), 0.0
-        self.gram, self.moment = np.zeros((size, size)), np.zeros(size)
-        self.add(x, y)
-
-    def add(self, x: Array, y: Array, sign: int = 1) -> None:
-        """Take in further windows, or, with the sign -1, take out some of those that are in.
-
-        n' = n ± m,  δ = center_m - center:  gram' = gram ± gram_m ± (n m / n') δ δᵀ,  center' = center ± (m / n') δ
-        (Chan, Golub and LeVeque, 1979); and so on for y.
-        """
-        X, level = flat(x), float(y.mean())
-        center = X.mean(axis=0)
-        A = X - center
-        m = sign * len(y)
-        before, self.count = self.count, self.count + m
-        shift, rise, weight = center - self.center, level - self.level, before * m / self.count
-        self.gram += sign * (A.T @ A) + weight * np.outer(shift, shift)
-        self.moment += sign * (A.T @ (y - level)) + weight * rise * shift
-        self.center += m / self.count * shift
-        self.level += m / self.count * rise
-
-    def solve(self, settings: Settings) -> tuple[Array, float]:
-        """Return β (L + F,) and b.
-
-        If the recursion would grow without bounds, φ_l is multiplied by γ^(l+1), which moves all poles into the circle.
-        """
-        L = settings.steps
-        lag = np.arange(1.0, L + 1)
-        P = np.full(len(self.moment), float(settings.penalty))
-        P[:L] *= lag**settings.decay
-        A = self.gram + np.diag(P)
-        try:
-            beta = np.linalg.solve(A, self.moment)
-        except np.linalg.LinAlgError:  # values so large that the penalty is lost in rounding
-            beta = np.linalg.lstsq(A, self.moment)[0]
-        beta[:L] *= max(1.0, _growth(beta[:L])) ** -lag
-        return beta, self.level - float(self.center @ beta)
+    L = settings.steps
+    lag = np.arange(1.0, L + 1)
+    penalty = np.full(len(sums.moment), float(settings.penalty))
+    penalty[:L] *= lag**settings.decay
+    beta = sums.solve(penalty)
+    beta[:L] *= max(1.0, _growth(beta[:L])) ** -lag
+    return beta, float(sums.offset(beta))
 
 
 def linear_part(beta: Array, b: float) -> Sequential:
@@ -175,21 +138,22 @@ def refits(model: SeriesModel, series: Series, rows: Iterable[int]) -> Iterator[
     """
 
     def windows(first: int, end: int) -> tuple[Array, Array]:
-        """Return those whose following value is one of these rows: (N, L, 1 + F) and (N,)."""
+        """Return those whose following value is one of these rows, flat: (N, L + F) and (N,)."""
         begin = first - model.settings.history
         part = series._replace(values=series.values[begin:end], start=series.start + begin)
-        return windows_of(part, model.settings, scaling=(model.mean, model.scale))[:2]
+        data = windows_of(part, model.settings, scaling=(model.mean, model.scale))
+        return flat(data.x), data.y
 
-    ridge, first, end, size = None, 0, 0, 0.0
+    sums, first, end, size = None, 0, 0, 0.0
     for row in rows:
         since = max(0, row - LONGEST) + model.settings.history
-        if ridge is not None:
-            ridge.add(*windows(end, row))
+        if sums is not None:
+            sums.add(*windows(end, row))
             if since > first:
-                ridge.add(*windows(first, since), -1)
-        if ridge is None or np.trace(ridge.gram) < size / 2:
-            ridge = Ridge(*windows(since, row))
-            size = np.trace(ridge.gram)
-        first, end, size = since, row, max(size, float(np.trace(ridge.gram)))
-        beta, b = ridge.solve(model.settings)
+                sums.add(*windows(first, since), sign=-1)
+        if sums is None or np.trace(sums.gram) < size / 2:
+            sums = Regression(*windows(since, row))
+            size = np.trace(sums.gram)
+        first, end, size = since, row, max(size, float(np.trace(sums.gram)))
+        beta, b = solved(sums, model.settings)
         yield np.append(beta, b)

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 from tqdm.auto import tqdm
 
 from fastrnn._validation import Seed, as_generator, one_of, positive_int
-from fastrnn.forecasting.fitting import Ridge, Windows, fit_network, linear_part, trained_part, windows_of
+from fastrnn.forecasting.fitting import Windows, fit_network, linear_part, solved, trained_part, windows_of
 from fastrnn.forecasting.model import SeriesModel, Settings, flat, mean_of, seen
+from fastrnn.forecasting.regression import Regression
 from fastrnn.forecasting.season import season_of
 from fastrnn.forecasting.series import SMALLEST, Array, Series, as_a_series
 from fastrnn.forecasting.transforms import STABILIZERS, Transform, usable
@@ -218,8 +219,9 @@ def _fold_errors(series: Series, candidates: Sequence[Settings], start: int) -> 
     shape = candidates[0]
     data = windows_of(series, shape, start)
     first = start - shape.history
-    ridge, X = Ridge(data.x[:first], data.y[:first]), flat(data.x[first:])
-    fits = [ridge.solve(one) for one in candidates]
+    X = flat(data.x)
+    sums, X = Regression(X[:first], data.y[:first]), X[first:]
+    fits = [solved(sums, one) for one in candidates]
     told = np.stack([X @ beta + b for beta, b in fits]) * data.scale + data.mean + data.carried[first:]
     with np.errstate(over="ignore"):  # an infinite error is not chosen
         return np.asarray(((shape.transform.restored(told) - series.values[start:]) ** 2).sum(axis=1))
@@ -245,8 +247,9 @@ def _with_networks(
 
 def _left_over(data: Windows, fitted: int, settings: Settings) -> Array:
     """Return what the linear part, fitted on the first windows, leaves over of each."""
-    beta, b = Ridge(data.x[:fitted], data.y[:fitted]).solve(settings)
-    return np.asarray(data.y - flat(data.x) @ beta - b)
+    X = flat(data.x)
+    beta, b = solved(Regression(X[:fitted], data.y[:fitted]), settings)
+    return np.asarray(data.y - X @ beta - b)
 
 
 def best_weight(told: Array, rest: Array) -> float:
@@ -262,7 +265,7 @@ def fit(series: Series, settings: Settings, members: int, rng: np.random.Generat
     """Return the model with these settings, fitted to all of a series."""
     part = trained_part(series)
     data = windows_of(part, settings, len(part.values))
-    linear = linear_part(*Ridge(data.x, data.y).solve(settings))
+    linear = linear_part(*solved(Regression(flat(data.x), data.y), settings))
     x, rest = seen(data.x, settings), _left_over(data, len(data.y), settings)
     networks = []
     for _ in range(members if settings.weight else 0):

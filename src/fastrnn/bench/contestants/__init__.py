@@ -7,6 +7,7 @@ from fastrnn.bench.contestants.epochs import FastEpoch, TorchLoader, TorchSlices
 from fastrnn.bench.contestants.fits import FastEstimator, FastTrainer
 from fastrnn.bench.contestants.generation import FastGeneration, SlowGeneration, TorchGeneration
 from fastrnn.bench.contestants.jax import JAX
+from fastrnn.bench.contestants.loops import FastTorchLoop, TorchLoop
 from fastrnn.bench.contestants.onnxruntime import ONNXRuntime, ONNXRuntimeBound
 from fastrnn.bench.contestants.ours import FastRNN
 from fastrnn.bench.contestants.pytorch import PyTorch, PyTorchPadded
@@ -18,6 +19,13 @@ __all__ = ["CONTESTANTS", "PEERS", "Contestant", "Reference", "entrants", "slow"
 
 PEERS: dict[str, type[Contestant]] = {c.name: c for c in (PyTorch, PyTorchPadded, ONNXRuntime, ONNXRuntimeBound, JAX)}
 CONTESTANTS: dict[str, type[Contestant]] = {FastRNN.name: FastRNN, **PEERS}
+OWN: dict[str, tuple[type[Contestant], ...]] = {  # of kinds of work that not everyone enters
+    Epoch.kind: (FastEpoch, TorchLoader, TorchSlices),
+    Step.kind: (FastAdam, TorchAdam, TorchAdamLoop, TorchAdamFused),
+    Fitting.kind: (FastEstimator, FastTrainer),
+    "loop": (FastTorchLoop, TorchLoop),
+    "generate": (FastGeneration, TorchGeneration),
+}
 
 
 def entrants(case: AnyCase) -> dict[str, type[Contestant]]:
@@ -26,16 +34,9 @@ def entrants(case: AnyCase) -> dict[str, type[Contestant]]:
     Of recurrent layers everyone, and variants where there is a state to keep, or something to pad whose end is not
     where a direction begins.
     """
-    if isinstance(case, Epoch):
-        return {c.name: c for c in (FastEpoch, TorchLoader, TorchSlices)}
-    if isinstance(case, Step):
-        return {c.name: c for c in (FastAdam, TorchAdam, TorchAdamLoop, TorchAdamFused)}
-    if isinstance(case, Fitting):
-        return {c.name: c for c in (FastEstimator, FastTrainer)}
-    if case.cell == "tdnn":
-        return {c.name: c for c in (FastTDNN, TorchConv1d)}
-    if case.kind == "generate":
-        return {c.name: c for c in (FastGeneration, TorchGeneration)}
+    own = (FastTDNN, TorchConv1d) if case.cell == "tdnn" else OWN.get(case.kind)
+    if own is not None or not isinstance(case, Case):
+        return {contestant.name: contestant for contestant in own or ()}
     left_out = set() if case.ragged and not case.bidirectional else {PyTorchPadded.name}
     left_out |= set() if case.kind == "stream" else {ONNXRuntimeBound.name}
     return {name: contestant for name, contestant in CONTESTANTS.items() if name not in left_out}

@@ -24,7 +24,7 @@ class PyTorch(Contestant):
         self.torch.set_num_threads(threads)
         self.case = case
         tensor, train = self.torch.from_numpy, case.kind == "train"
-        layer_type = getattr(self.torch.nn, case.cell.upper())
+        layer_type = getattr(self.modules(), case.cell.upper())
         options = {"bidirectional": case.bidirectional, "dtype": getattr(self.torch, case.dtype)}
         self.layer = layer_type(case.I, case.H, case.layers, **options)
         self.layer.load_state_dict({name: tensor(array) for name, array in given.weights.items()})
@@ -34,6 +34,10 @@ class PyTorch(Contestant):
         self.lengths = None if given.lengths is None or not self.packs else tensor(given.lengths)
         if case.kind == "stream":
             self.step, self.carried = tensor(given.x[-1:]), self._state()
+
+    def modules(self) -> Any:
+        """Return where the layers are from."""
+        return self.torch.nn
 
     def call(self) -> Any:
         """Run a sequence or one step."""
