@@ -20,7 +20,7 @@ format:  ## let the formatters rewrite the sources
 	clang-format -i csrc/*.[ch] csrc/cells/*.h tools/*.c
 
 test:
-	$(PYTHON) -m pytest -n auto
+	$(PYTHON) -m pytest -n auto --dist worksteal
 
 mutate:  ## break the kernels and layers on purpose; every mutant must fail the suite
 	$(PYTHON) tools/mutate.py

@@ -1,9 +1,11 @@
-"""Trainings to be broken off and resumed; as a script one that is to be killed: DIRECTORY RESULT [EPOCHS].
+"""Trainings to be broken off and resumed; as a script ones that are to be killed: DIRECTORY RESULT EPOCHS.
 
-The latter uses all that has to survive: momentum, a schedule, dropout, shuffling, validation, early stopping,
+For each line that it reads the script begins one in a process of its own and says which; these are forks, so that what
+they import is read once. They use all that has to survive: momentum, a schedule, dropout, shuffling, validation, early stopping,
 truncated BPTT with a carried state, accumulation, ragged data.
 """
 
+import os
 import sys
 
 import numpy as np
@@ -62,8 +64,17 @@ def plain(optimizer=None, loss="mse", **options):
     return fastrnn.Trainer(model, loss, optimizer or fastrnn.Adam(0.02), **{"seed": 5, **options})
 
 
+def run(directory, result, epochs):
+    train, model = training(int(epochs))
+    print("begins", os.getpid(), flush=True)
+    history = train(directory)
+    model.save(result, metadata={"loss": repr(history.loss), "batches": repr(history.batch_loss)})
+
+
 if __name__ == "__main__":
-    train, model = training(int(sys.argv[3]) if len(sys.argv) > 3 else 12)
-    print("begins", flush=True)
-    history = train(sys.argv[1])
-    model.save(sys.argv[2], metadata={"loss": repr(history.loss), "batches": repr(history.batch_loss)})
+    for _ in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            run(*sys.argv[1:])
+            os._exit(0)
+        print("ends", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)

@@ -24,13 +24,21 @@ SCRIPT = Path(__file__).with_name("resumed_training.py")
 EPOCHS = 40
 
 
-def start(directory, result):
-    """Return a process in which training has begun."""
-    process = subprocess.Popen(
-        [sys.executable, SCRIPT, directory, result, str(EPOCHS)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    assert process.stdout.readline() == b"begins\n", process.communicate()[0].decode()
-    return process
+def begun(script):
+    """Return the number of a process in which training has begun."""
+    script.stdin.write("\n")
+    words = script.stdout.readline().split()
+    assert words[0] == "begins", [words, script.communicate()[0]]
+    return int(words[1])
+
+
+def ended(script):
+    """Return how the process ended, and what it said before."""
+    said = []
+    while not (line := script.stdout.readline()).startswith("ends "):
+        assert line, said  # or the script itself has ended
+        said.append(line)
+    return int(line.split()[1]), said
 
 
 def test_killed_at_random_moments_a_training_ends_with_the_same_bits(tmp_path):
@@ -41,18 +49,18 @@ def test_killed_at_random_moments_a_training_ends_with_the_same_bits(tmp_path):
     rng = np.random.default_rng(0)
     directory, result = tmp_path / "run", tmp_path / "model.safetensors"
     seen = []
-    for _ in range(20):
-        process = start(directory, result)
-        time.sleep(float(rng.uniform(0, seconds / 25)))  # so that it does not come to its end before the last
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=60)
-        assert process.returncode == -signal.SIGKILL
-        seen.append(read(directory / NAME)["trainer"]["updates"] if (directory / NAME).exists() else 0)
-    assert seen == sorted(seen)
-    assert len(set(seen)) > 5
-    process = start(directory, result)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, output.decode()
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen([sys.executable, SCRIPT, directory, result, str(EPOCHS)], bufsize=1, **pipes) as script:
+        for _ in range(20):
+            process = begun(script)
+            time.sleep(float(rng.uniform(0, seconds / 25)))  # so that it does not come to its end before the last
+            os.kill(process, signal.SIGKILL)
+            assert ended(script)[0] == -signal.SIGKILL
+            seen.append(read(directory / NAME)["trainer"]["updates"] if (directory / NAME).exists() else 0)
+        assert seen == sorted(seen)
+        assert len(set(seen)) > 5
+        begun(script)
+        assert ended(script) == (0, [])
     model, metadata = load_with_metadata(result)
     assert same_bits(model.state_dict(), expected.state_dict())
     assert metadata["loss"] == repr(history.loss)

@@ -159,11 +159,11 @@ def test_wrong_input_and_output_is_refused_and_the_stream_stays_where_it_is():
     assert same_bits(stream.run(x), m.stream().run(x))
 
 
-@pytest.mark.parametrize(("hidden", "count"), [(64, 1000), (1024, 20)])
+@pytest.mark.parametrize(("hidden", "count", "dtype"), [(64, 1000, "float32"), (512, 20, "float64")])
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_step_allocates_nothing_that_stays_and_next_to_nothing_that_goes(cell, hidden, count):
-    m = fastrnn.Sequential(recurrent(cell, 3, hidden), fastrnn.Linear(hidden, 1, seed=0))
-    stream, x, out = m.stream(), data(1)[0], np.empty(1, np.float32)
+def test_a_step_allocates_nothing_that_stays_and_next_to_nothing_that_goes(cell, hidden, count, dtype):
+    m = fastrnn.Sequential(recurrent(cell, 3, hidden, dtype=dtype), fastrnn.Linear(hidden, 1, dtype=dtype, seed=0))
+    stream, x, out = m.stream(), data(1)[0].astype(dtype), np.empty(1, dtype)
 
     def steps(n):
         for _ in range(n):

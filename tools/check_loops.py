@@ -3,8 +3,9 @@
     python tools/check_loops.py [ISA…]                    compiles csrc/kernels.c with the flags of setup.py
     python tools/check_loops.py --objects DIR [ISA…]      takes what a build left in DIR, build/temp… for instance
 
-For every ISA of this machine and both element types it disassembles the object file with objdump, finds the loop of each function tile_R_V and fails if that loop stores anything to memory, calls
-anything, reads from the stack (a register that was spilled), or has other than the R·V multiply-adds of its tile.
+For every ISA of this machine and both element types it disassembles the object file with objdump, finds the loop of
+each function tile_R_V and fails if that loop stores anything to memory, calls anything, reads from the stack (a
+register that was spilled), or has other than the R·V multiply-adds of its tile.
 Needs gcc (or CC) and objdump.
 """
 
