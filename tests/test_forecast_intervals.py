@@ -31,7 +31,7 @@ def test_independent_errors_count_one_by_one():
 
 @pytest.mark.parametrize(("psi", "h", "least"), [(NOISE_ALONE, 1, 0.895), (WALK, 3, 0.885), (CYCLE, 3, 0.885)])
 def test_intervals_hold_nine_in_ten_though_few_errors_were_measured(psi, h, least):
-    """Normal errors, eight rows: the normal quantile holds 86 in 100 of independent ones, and 79 of the others."""
+    """Normal errors, eight rows: the normal quantile holds 86 in 100 of independent ones, and 82 of the others."""
     rows, trials = 8, 40_000
     shocks = np.random.default_rng(0).normal(size=(trials, rows + h))
     errors = sum(psi[j] * shocks[:, h - 1 - j : rows + h - j] for j in range(h))  # (trials, rows + 1)

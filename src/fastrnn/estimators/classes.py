@@ -17,7 +17,10 @@ from fastrnn.losses import CrossEntropy, Loss
 def read_labels(y: Any) -> Array:
     """Return labels as an array of any shape; raise ValueError if one is missing or a number that is no label."""
     labels: Array = check_array(y, dtype=None, ensure_2d=False, input_name="y")
-    check_classification_targets(labels.reshape(-1))
+    if labels.dtype == np.dtype(object):  # which may have no order
+        check_classification_targets(labels.reshape(-1))
+    else:
+        check_classification_targets(np.unique(labels))
     return labels
 
 

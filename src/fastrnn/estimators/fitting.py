@@ -135,7 +135,11 @@ class SequenceEstimator(RecurrentEstimator):
     def _predicted(self, X: Any) -> Any:
         """Return the model's output, an array or, where there are steps and X is a list, a list of arrays."""
         check_is_fitted(self)
-        found = [self.model_(self._scaled(piece)) for piece in pieces_of(self._read(X), EVALUATED)]
+        return self._run(self._read(X))
+
+    def _run(self, x: Sequences) -> Any:
+        """Return the model's output of sequences that have been read, some of them at a time."""
+        found = [self.model_(self._scaled(piece)) for piece in pieces_of(x, EVALUATED)]
         if isinstance(found[0], list):
             return [one for piece in found for one in piece]
         return np.concatenate(found)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 
-from fastrnn._validation import real_array
+from fastrnn._validation import first_not_finite, real_array
 from fastrnn.data.checks import expect_finite
 
 Array = NDArray[Any]
@@ -80,6 +80,9 @@ def read_sequences(estimator: Any, X: Any, *, reset: bool, features: int | None 
     for i, one in enumerate(x if isinstance(x, list) else x[:1]):
         if one.shape[1] != features:
             raise ValueError(f"X[{i}]: expected {features} features, got shape {one.shape}")
+    if isinstance(x, list) and first_not_finite(np.concatenate(x)) is not None:
+        for i, one in enumerate(x):
+            expect_finite(f"X[{i}]", one, ("step", "feature"))
     return x
 
 
@@ -89,7 +92,6 @@ def _sequence(i: int, value: Any) -> Array:
     array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(f"X[{i}]: expected shape (T, F) or (T,) with at least one step and feature, got {array.shape}")
-    expect_finite(f"X[{i}]", array, ("step", "feature"))
     return array
 
 

@@ -225,7 +225,7 @@ class SequenceTagger(ClassifierMixin, Classifying):
         x = self._read(X)
         labels = self._read_targets(y, x, goes_on=True, classes=None)
         weight = weight_of_rows(self._read_weight(sample_weight, x), labels)
-        right = rows_of(labels) == rows_of(self._each(lambda logits: logits.argmax(axis=-1), X))
+        right = rows_of(self._run(x)).argmax(axis=-1) == rows_of(labels)
         return float(np.average(right, weights=weight))
 
 
