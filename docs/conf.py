@@ -36,8 +36,8 @@ html_copy_source = False
 
 
 def _skip(_app: Any, _what: str, _name: str, member: Any, skip: bool, _options: Any) -> bool | None:
-    """Leave out fields of named tuples, which are described under Attributes, and what other libraries describe."""
-    theirs = str(getattr(member, "__module__", "")).startswith(("torch.", "sklearn."))
+    """Leave out fields of named tuples, which are described under Attributes, and what others' classes hand down."""
+    theirs = (getattr(member, "__module__", None) or "").partition(".")[0] in ("sklearn", "torch")
     return True if theirs or type(member).__name__ == "_tuplegetter" else skip or None
 
 
