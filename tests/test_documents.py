@@ -44,9 +44,7 @@ def runs(page: str) -> list[tuple[str, str]]:
 
 RUNS = [(f"{page}-{i}", *found) for page in PAGES for i, found in enumerate(runs(page))]
 MARKED = [pytest.param(*run, id=run[0], marks=[pytest.mark.torch] if OF_TORCH.search(run[1]) else []) for run in RUNS]
-OF_KERAS = (
-    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"  # with PyTorch and NumPy 2
-)
+OF_KERAS = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"  # with NumPy 2
 
 
 def alike(printed: str, shown: str) -> bool:
