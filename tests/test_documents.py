@@ -19,7 +19,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md"]
 DOCUMENTS += sorted(page for page in (ROOT / "docs").rglob("*.md") if "api" not in page.parts)
 PAGES = [str(page.relative_to(ROOT)) for page in DOCUMENTS]
 FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
-OF_TORCH = re.compile(r"^(?:import|from) (?:fastrnn[.])?torch\b", re.MULTILINE)
+OF_TORCH = re.compile(r"^(?:import|from) (?:fastrnn[.])?torch\b|^import keras\b", re.MULTILINE)
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 NUMBER = re.compile(r"-?\d[\d,]*\.?\d*(?:e[+-]?\d+)?")
 
@@ -44,6 +44,7 @@ def runs(page: str) -> list[tuple[str, str]]:
 
 RUNS = [(f"{page}-{i}", *found) for page in PAGES for i, found in enumerate(runs(page))]
 MARKED = [pytest.param(*run, id=run[0], marks=[pytest.mark.torch] if OF_TORCH.search(run[1]) else []) for run in RUNS]
+OF_KERAS = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"  # with NumPy 2
 
 
 def alike(printed: str, shown: str) -> bool:
@@ -64,12 +65,18 @@ def close(printed: str, shown: str) -> bool:
 
 def only_with_torch(needed: bool) -> None:
     if needed:
-        pytest.importorskip("torch")
+        pytest.importorskip("torch").set_num_threads(1)  # small work, and side by side with other tests
 
 
+@pytest.mark.filterwarnings(OF_KERAS)
 @pytest.mark.parametrize(("name", "code", "shown"), MARKED)
 def test_python_blocks_run(name: str, code: str, shown: str, tmp_path: Path, monkeypatch, capsys) -> None:
     only_with_torch(bool(OF_TORCH.search(code)))
+    if "import keras\n" in code:
+        monkeypatch.setenv("KERAS_BACKEND", "torch")
+        monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+        pytest.importorskip("keras")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
     exec(compile(code, name, "exec"), {"__name__": "__main__"})
     printed = capsys.readouterr().out
