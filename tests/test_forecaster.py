@@ -308,7 +308,7 @@ def test_what_can_not_be_told():
         model.forecast(0)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         model.fit(FEATURES, SEASON[1:])
-    with pytest.raises(ValueError, match="sample_weight: expected numbers from 0 on, at least one"):
+    with pytest.raises(ValueError, match="sample_weight: expected at least one that is not zero"):
         model.fit(FEATURES, SEASON, np.zeros(T))
     model.rest_scale_ = np.full(2, np.inf)
     with pytest.raises(FloatingPointError, match="the forecast is no longer finite within 2 steps"):

@@ -2,10 +2,13 @@
 
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
 from fastrnn._validation import a_bool, a_rate, as_dtype, one_of, positive_float, positive_int
@@ -93,6 +96,17 @@ class RecurrentEstimator(BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether a training has come to its end."""
         return hasattr(self, "n_iter_")
+
+    @contextmanager
+    def _unchanged_if_refused(self) -> Iterator[None]:
+        """Take back what was set within the ``with`` block if it ends in an error: a model that was there stays."""
+        before = vars(self).copy()
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
 
     def _continues(self, incremental: bool) -> bool:
         """Return whether training goes on with the model that is there, and from its classes and scales.
@@ -206,3 +220,30 @@ class RecurrentEstimator(BaseEstimator):
         self.validation_scores_ = found = [*(before or ()), *scores] if watched else before
         self.best_loss_ = None if watched else min(self.loss_curve_, default=math.inf)
         self.best_validation_score_ = max(found, default=math.nan) if watched and found else None
+
+
+def scaler_of(name: str, rows: Any, weight: Any = None) -> StandardScaler:
+    """Return what standardises rows (S, F); raise ValueError if they are too large for that."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaler = StandardScaler().fit(rows, sample_weight=weight)
+    if not np.isfinite(scaler.var_).all():
+        raise ValueError(f"{name}: expected numbers whose squares float64 can hold, got up to {np.abs(rows).max():g}")
+    return scaler
+
+
+def expect_weights(weight: Any, of: str = "sample_weight") -> None:
+    """Raise ValueError unless all weights are at least 0, and the largest one is of a size that float32 can add up."""
+    if weight.min() < 0:
+        raise ValueError(f"{of}: expected numbers >= 0, got {weight.min():g}")
+    if not weight.any():
+        raise ValueError(f"{of}: expected at least one that is not zero, got zeros alone")
+    if not 1e-30 <= weight.max() <= 1e30:
+        raise ValueError(
+            f"{of}: expected the largest to be from 1e-30 to 1e30, got {weight.max():g}; only ratios matter"
+        )
+
+
+def expect_scored(weight: Any) -> None:
+    """Raise ValueError if what was held out has weights, and all are zero."""
+    if weight is not None and not np.any(weight):
+        raise ValueError("early_stopping: expected some weight on what is held out, got zeros alone; set it to False")

@@ -4,9 +4,9 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_array, check_consistent_length
 
+from fastrnn.estimators.base import scaler_of
 from fastrnn.estimators.fitting import SequenceEstimator, Weights
 from fastrnn.estimators.pooling import readout_of
 from fastrnn.estimators.sequences import Array, Sequences
@@ -58,6 +58,7 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
     """
 
     _metric = "r2"
+    _least_held_out = 2
     _architecture = (*SequenceEstimator._architecture, "pooling")
 
     def __init__(
@@ -123,7 +124,7 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
         Raises
         ------
         ValueError, TypeError
-            If a parameter or the data are not what they have to be; nothing has been trained then.
+            If a parameter or the data are not what they have to be; nothing has changed then.
         FloatingPointError
             If the loss or a gradient is no longer finite.
         """
@@ -174,7 +175,7 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
 
     def _fit_scales(self, x: Sequences, targets: Array, weight: Weights) -> None:
         super()._fit_scales(x, targets, weight)
-        self.target_scaler_ = StandardScaler().fit(targets, sample_weight=weight) if self.standardize else None
+        self.target_scaler_ = scaler_of("y", targets, weight) if self.standardize else None
 
     def _scaled_targets(self, targets: Array) -> Array:
         return targets if self.target_scaler_ is None else np.asarray(self.target_scaler_.transform(targets))

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_array, check_consistent_length
 
 from fastrnn._validation import as_real, positive_int
 from fastrnn.data import Dataset, windows
-from fastrnn.estimators.base import Lesson, RecurrentEstimator
+from fastrnn.estimators.base import Lesson, RecurrentEstimator, expect_scored, expect_weights, scaler_of
 from fastrnn.estimators.labels import labels_of
 from fastrnn.estimators.sequences import Array, axes_of, read_table
 from fastrnn.forecasting.regression import Regression
@@ -49,26 +49,33 @@ class SeriesEstimator(RecurrentEstimator):
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> Self:
         self._check_parameters()
         goes_on = self._continues(incremental)
-        x = self._read(X, reset=not goes_on)
-        values = self._read_targets(X, y, x, goes_on=goes_on)
-        weight = np.ones(len(x)) if sample_weight is None else self._read_weight(sample_weight, x)
-        if incremental and goes_on:
-            new = len(x)  # windows whose targets are all there, and were not before
-            x, values, weight = (np.concatenate(pair) for pair in zip(self._end, (x, values, weight), strict=True))
-        else:
-            new = self._enough(len(x)) - self.horizon
-        train = self._trained_on(new, hold_out=self.early_stopping and not incremental)
-        if not goes_on:
-            self.scaler_ = StandardScaler().fit(x)
-            self.target_scaler_ = StandardScaler().fit(values, sample_weight=weight)
-            self._tells_itself = np.array_equal(x, values)
-            self._build(x.shape[1], self.horizon * values.shape[1], readout=Last())
-            silence(self.model_.layers[-1])
-        last = slice(1 - self.window - self.horizon, None)
-        self._end, self._labels = (x[last], values[last], weight[last]), labels_of(X, y)
-        samples = self._windows(self.scaler_.transform(x), self.target_scaler_.transform(values), weight, new)
+        with self._unchanged_if_refused():
+            x = self._read(X, reset=not goes_on)
+            values = self._read_targets(X, y, x, goes_on=goes_on)
+            weight = np.ones(len(x)) if sample_weight is None else self._read_weight(sample_weight, x)
+            if incremental and goes_on:
+                new = len(x)  # windows whose targets are all there, and were not before
+                x, values, weight = (np.concatenate(pair) for pair in zip(self._end, (x, values, weight), strict=True))
+            else:
+                new = self._enough(len(x)) - self.horizon
+            train = self._trained_on(new, hold_out=self.early_stopping and not incremental)
+            if not goes_on:
+                self._begin(x, values, weight)
+            last = slice(1 - self.window - self.horizon, None)
+            self._end, self._labels = (x[last], values[last], weight[last]), labels_of(X, y)
+            samples = self._windows(self.scaler_.transform(x), self.target_scaler_.transform(values), weight, new)
+            if train.stop < new:
+                expect_scored(samples[2][train.stop + self.horizon - 1 :])
         self._train_on_windows(*samples, train, incremental=incremental, goes_on=goes_on)
         return self
+
+    def _begin(self, x: Array, values: Array, weight: Array) -> None:
+        """Take the scales from the data, and make a new model."""
+        self.scaler_ = scaler_of("X", x)
+        self.target_scaler_ = scaler_of("y", values, weight)
+        self._tells_itself = np.array_equal(x, values)
+        self._build(x.shape[1], self.horizon * values.shape[1], readout=Last())
+        silence(self.model_.layers[-1])
 
     def _enough(self, rows: int) -> int:
         """Return how many rows there are, if some of them follow others."""
@@ -148,13 +155,13 @@ class SeriesEstimator(RecurrentEstimator):
         weight: Array = check_array(sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight")
         if weight.shape != (len(x),):
             raise ValueError(f"sample_weight: expected shape ({len(x)},), one for each row, got {weight.shape}")
-        if weight.min() < 0 or not weight.any():
-            raise ValueError("sample_weight: expected numbers from 0 on, at least one that is not zero")
+        expect_weights(weight)
         return weight
 
     def _histories(self, u: Array) -> Array:
         """Return the window that ends with each row, (T, L, F); the first row stands for what was before it."""
-        return windows(np.concatenate([np.repeat(u[:1], self.window - 1, axis=0), u]), self.window)
+        window = self._built["window"]
+        return windows(np.concatenate([np.repeat(u[:1], window - 1, axis=0), u]), window)
 
     def _seen(self, x: Array) -> Array:
         """Return what the network sees of windows (N, L, F).
@@ -176,7 +183,7 @@ class SeriesEstimator(RecurrentEstimator):
         for start in range(0, len(x), EVALUATED):
             piece = x[start : start + EVALUATED]
             found.append(self._linear(piece) + self.rest_scale_ * self.model_(self._seen(piece)))
-        return np.concatenate(found).reshape(len(x), self.horizon, -1)
+        return np.concatenate(found).reshape(len(x), self._built["horizon"], -1)
 
     def _restored(self, told: Array) -> Array:
         """Return values in their own unit and form."""

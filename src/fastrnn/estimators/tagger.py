@@ -7,8 +7,9 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
+from fastrnn.estimators.base import expect_weights
 from fastrnn.estimators.classes import Classifying, log_probabilities, probabilities, read_labels
-from fastrnn.estimators.fitting import Weights, expect_weights, weight_of_rows
+from fastrnn.estimators.fitting import Weights, weight_of_rows
 from fastrnn.estimators.sequences import Array, Sequences, as_list, axes_of, read_table, rows_of, with_rows
 from fastrnn.losses import Loss
 
@@ -130,7 +131,7 @@ class SequenceTagger(ClassifierMixin, Classifying):
         Raises
         ------
         ValueError, TypeError
-            If a parameter or the data are not what they have to be; nothing has been trained then.
+            If a parameter or the data are not what they have to be; nothing has changed then.
         FloatingPointError
             If the loss or a gradient is no longer finite.
         """
