@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402 - where PyTorch is installed
 
-from fastrnn.torch import from_torch, to_torch  # noqa: E402
+from fastrnn.torch import accelerate, from_torch, to_torch  # noqa: E402
 from layer_table import parts, randomise  # noqa: E402
 
 DTYPES = ("float32", "float64")
@@ -61,6 +61,7 @@ def expect_same(model, module, dtype, lengths=None, seed=0):
     dy = rng.standard_normal(output.shape).astype(dtype)
     grads = model.backward(tape, dy)
 
+    module.zero_grad()
     tensor = torch.tensor(x, requires_grad=not model.takes_ids)
     theirs = module(tensor, **options)
     theirs.backward(torch.from_numpy(dy))
@@ -79,9 +80,10 @@ def chains(dtype):
         "steps": [lstm, fastrnn.Tanh(), fastrnn.LayerNorm(10, eps=1e-3, dtype=dtype), fastrnn.Linear(10, 2)],
         "last": [fastrnn.GRU(F, 5, bias=False), fastrnn.Last(), fastrnn.Linear(5, 2, bias=False), fastrnn.Softmax()],
         "mean": [fastrnn.Embedding(9, 3, padding_idx=2), fastrnn.RNN(3, 5), fastrnn.MeanOverTime(), fastrnn.Sigmoid()],
+        "ends": [fastrnn.GRU(F, 3, bidirectional=True), fastrnn.Ends(), fastrnn.Linear(6, 2)],
         "max": [fastrnn.OneHot(9, dtype=dtype), fastrnn.GRU(9, 5, 2), fastrnn.MaxOverTime(), fastrnn.Linear(5, 1)],
         "causal": [fastrnn.TDNN(F, 5, 3, dilation=2), fastrnn.ReLU(), fastrnn.TDNN(5, 2, 1, bias=False)],
-        "centred": [fastrnn.TDNN(F, 5, 3, dilation=2, causal=False), fastrnn.LSTM(5, 3), fastrnn.TDNN(3, 2, 2)],
+        "centred": [fastrnn.Linear(F, 3), fastrnn.TDNN(3, 5, 3, dilation=2, causal=False), fastrnn.LSTM(5, 3)],
         "repeat": [fastrnn.Linear(F, 5), fastrnn.Repeat(4), fastrnn.RNN(5, 3, nonlinearity="relu")],
         "again": [fastrnn.LSTM(F, 5), fastrnn.Last(), fastrnn.Repeat(4), fastrnn.GRU(5, 3, bidirectional=True)],
         "vectors": [fastrnn.LayerNorm(F, elementwise_affine=False), fastrnn.Linear(F, 2), fastrnn.Dropout(0.0)],
@@ -354,6 +356,21 @@ def test_the_modules_of_a_forward_of_its_own_are_listed():
         expect_close(ours, parameter.grad.numpy(), "float64")
 
 
+def test_layers_stand_for_what_a_forward_does_with_output_and_state():
+    torch.manual_seed(0)
+    both = nn.GRU(F, 5, 2, batch_first=True, bidirectional=True, dtype=torch.float64)
+    one = nn.GRU(F, 5, 2, batch_first=True, dtype=torch.float64)
+    x = torch.randn(N, T, F, dtype=torch.float64)
+    output, h_n = both(x)
+    for module, layer, expected in (
+        (one, fastrnn.Last(), one(x)[1][-1]),
+        (both, fastrnn.Ends(), torch.cat([h_n[-2], h_n[-1]], dim=-1)),
+        (both, fastrnn.MeanOverTime(), output.mean(dim=1)),
+        (both, fastrnn.MaxOverTime(), output.max(dim=1).values),
+    ):
+        expect_close(from_torch([module, layer])(x.numpy()), expected.detach().numpy(), "float64", repr(layer))
+
+
 def test_the_error_of_a_forward_of_its_own_says_what_to_write():
     said = "from_torch([module.embedding, module.lstm, module.head]), with layers such as fastrnn.Last()"
     with pytest.raises(TypeError, match=re.escape(said)):
@@ -405,6 +422,17 @@ def test_subclasses_that_compute_the_same_count():
     patched.forward = lambda x: x
     with pytest.raises(TypeError, match="got Linear, whose own forward"):
         from_torch(patched)
+
+
+@pytest.mark.parametrize("name", ["steps", "last", "mean"])
+def test_chains_run_on_the_kernels_and_come_back_from_them(name):
+    model = chains("float64")[name]
+    module = to_torch(model)
+    assert accelerate(module, verbose=0).modules.keys() == {"0" if name != "mean" else "1"}
+    expect_same(model, module, "float64")
+    expect_same(model, module, "float64", lengths=LENGTHS)
+    assert repr(from_torch(module)) == repr(model)
+    assert isinstance(from_torch(fastrnn.torch.GRU(3, 4)), fastrnn.GRU)
 
 
 def test_dropout_without_effect_is_left_out():

@@ -37,7 +37,20 @@ class Last(OverTime):
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Return y_n = x_{n, T_n}."""
-        return x[..., -1, :] if lengths is None else x[torch.arange(len(x)), lengths - 1]
+        return _last(x, lengths)
+
+
+class Ends(OverTime):
+    """Where both directions of a bidirectional module have ended: (N, T, 2H) → (N, 2H)."""
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Return y_n = [x_{n, T_n}[:H] | x_{n, 1}[H:]]."""
+        H = x.shape[-1] // 2
+        return torch.cat([_last(x, lengths)[..., :H], x[..., 0, H:]], dim=-1)
+
+
+def _last(x: Tensor, lengths: Tensor | None) -> Tensor:
+    return x[..., -1, :] if lengths is None else x[torch.arange(len(x)), lengths - 1]
 
 
 class MeanOverTime(OverTime):

@@ -24,13 +24,14 @@ def from_torch(module: Any) -> Any:
     Parameters
     ----------
     module : torch.nn.Module, or iterable of torch.nn.Module and `fastrnn.layers.Layer`
-        An `nn.LSTM`, `nn.GRU`, `nn.RNN` or `nn.Linear`, `nn.Embedding`, `nn.LayerNorm`, `nn.Dropout`, `nn.Tanh`,
+        An `nn.LSTM`, `nn.GRU`, `nn.RNN`, `nn.Linear`, `nn.Embedding`, `nn.LayerNorm`, `nn.Dropout`, `nn.Tanh`,
         `nn.Sigmoid`, `nn.ReLU` or `nn.Softmax` over the last axis; an `nn.Sequential` of them, what `to_torch` made, or
         a list of them in the order in which they run. A list is for modules with a ``forward`` of their own, which
         can't be converted. In it a recurrent module hands on its output, and layers stand for what such a ``forward``
-        does between the modules: `Last` for ``output[:, -1]``, `MeanOverTime` and `MaxOverTime` for
-        ``output.mean(dim=1)`` and ``output.amax(dim=1)``. There an `nn.Conv1d` that keeps the number of steps can be
-        too: it becomes a `TDNN`, for which features are last and nothing need be transposed.
+        does between its modules: `Last` for ``output[:, -1]``, or ``h_n[-1]`` of one direction; `Ends` for
+        ``torch.cat([h_n[-2], h_n[-1]], dim=-1)`` of two; `MeanOverTime` for ``output.mean(dim=1)``, `MaxOverTime` for
+        ``output.max(dim=1).values``. There an `nn.Conv1d` that keeps the number of steps can be too: it becomes a
+        `TDNN`, for which features are last and nothing need be transposed.
 
     Returns
     -------
@@ -204,7 +205,7 @@ def to_torch(model: Layer) -> Any:
     Parameters
     ----------
     model : fastrnn.Sequential or fastrnn.layers.Layer
-        Of the layers that `from_torch` gives, and `TDNN`, `OneHot`, `Last`, `MeanOverTime`, `MaxOverTime`, `Repeat`.
+        Any layer but those named below.
 
     Returns
     -------
