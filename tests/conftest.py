@@ -8,6 +8,7 @@ import pytest
 # OpenBLAS wakes a thread for every core even for small products; where the cores are busy with something else
 # that makes the suite ten times slower. What it computes does not change.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's and scikit-learn's, for the same reason
 # The kernels' own threads too wait for each other; the tests of threads ask for them.
 os.environ.setdefault("FASTRNN_NUM_THREADS", "1")
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fastrnn.torch.call import Call
 
 DTYPES = (torch.float32, torch.float64)
-PLAIN = (Tensor, nn.Parameter, nn.Buffer) if hasattr(nn, "Buffer") else (Tensor, nn.Parameter)
+PLAIN = (Tensor, nn.Parameter)
 
 
 class FallbackWarning(UserWarning):
