@@ -36,8 +36,9 @@ html_copy_source = False
 
 
 def _skip(_app: Any, _what: str, _name: str, member: Any, skip: bool, _options: Any) -> bool | None:
-    """Leave out the fields of named tuples, which are described under Attributes."""
-    return True if type(member).__name__ == "_tuplegetter" else skip or None
+    """Leave out fields of named tuples, which are described under Attributes, and what others' classes hand down."""
+    theirs = (getattr(member, "__module__", None) or "").partition(".")[0] in ("sklearn", "torch")
+    return True if theirs or type(member).__name__ == "_tuplegetter" else skip or None
 
 
 def _resolve(app: Any, env: Any, node: Any, content: Any) -> Any:

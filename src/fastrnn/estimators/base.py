@@ -31,9 +31,10 @@ class RecurrentEstimator(BaseEstimator):
 
     Parameters
     ----------
-    cell, hidden_size, num_layers, dropout, epochs, batch_size, learning_rate, clip_norm, early_stopping,
-    validation_fraction, n_iter_no_change, warm_start, dtype, random_state, verbose
+    cell, hidden_size, num_layers, dropout, epochs, batch_size, learning_rate, clip_norm
         As the classes derived from this one describe them.
+    early_stopping, validation_fraction, n_iter_no_change, warm_start, dtype, random_state, verbose
+        Likewise.
     """
 
     model_: Sequential

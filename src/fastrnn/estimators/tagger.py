@@ -43,9 +43,12 @@ class SequenceTagger(ClassifierMixin, Classifying):
         The labels, sorted.
     model_ : fastrnn.Sequential
         The network; it takes standardised X and gives logits (N, T, K).
-    scaler_, loss_curve_, validation_scores_, best_loss_, best_validation_score_, n_iter_, history_, n_features_in_,
-    feature_names_in_, n_outputs_
+    validation_scores_ : list of float, or None
+        The accuracy over the steps of the share held out after every epoch, if there is one.
+    scaler_, loss_curve_, best_loss_, best_validation_score_, n_iter_, history_
         As for `SequenceClassifier`.
+    n_features_in_, feature_names_in_, n_outputs_
+        Likewise.
 
     Examples
     --------
