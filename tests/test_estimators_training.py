@@ -115,16 +115,51 @@ def test_what_partial_fit_refuses():
         small("classifier", class_weight="balanced").partial_fit(X, y, ["up", "down"])
 
 
+@every
+def test_a_fit_that_fails_leaves_the_model_of_before(name):
+    X = ragged()
+    estimator = fitted(name)
+    before, attributes = told(estimator, X), dict(vars(estimator))
+    wider, other = sequences([3, 3], features=3), sequences([3, 3])
+    y = np.array([0.0, 1.0]) if name == "regressor" else [["a"] * 3, ["b"] * 3] if name == "tagger" else ["a", "b"]
+    for bad in ((wider, y, [1.0]), (other, y, np.zeros(2)), (other, y[:1])):
+        with pytest.raises(ValueError):
+            estimator.fit(*bad)
+    assert vars(estimator) == attributes
+    np.testing.assert_array_equal(told(estimator, X), before)
+
+
 def test_a_training_that_fails_leaves_nothing_fitted():
     X = ragged()
-    estimator = fitted("regressor", warm_start=True, standardize=False)
-    estimator.set_params(warm_start=False)
+    estimator = small("regressor", standardize=False)
     with pytest.raises(ValueError, match=r"^y: expected numbers that float32 can hold"):
         estimator.fit(X, np.full(N, 1e40))
     with pytest.raises(ValueError, match="not fitted"):
         estimator.predict(X)
-    estimator.set_params(warm_start=True).fit(X, np.arange(N))
-    assert estimator.n_iter_ == 3
+    estimator.fit(X, np.arange(N))
+    with pytest.raises(ValueError, match=r"^y: expected numbers that float32 can hold"):
+        estimator.fit(X, np.full(N, 1e40))
+    assert estimator.set_params(warm_start=True).fit(X, np.arange(N)).n_iter_ == 6
+
+
+def test_all_labels_are_asked_for_after_a_fit_that_failed():
+    X = ragged()
+    y = targets("classifier", X)
+    estimator = small("classifier")
+    with pytest.raises(ValueError, match="sample_weight"):
+        estimator.fit(X, y, [1.0])
+    with pytest.raises(ValueError, match=r"^classes: expected all labels that there will be in the first call"):
+        estimator.partial_fit(X, y)
+
+
+@every
+def test_weights_have_to_count_where_something_is_held_out(name):
+    X = ragged()
+    y, weight = targets(name, X), np.zeros(N)
+    weight[3] = 1
+    with pytest.raises(ValueError, match=r"^sample_weight: expected at least one that is not zero among .* held out$"):
+        small(name, early_stopping=True, random_state=0).fit(X, y, weight)
+    assert small(name).fit(X, y, weight).n_iter_ == 3
 
 
 def test_an_interrupt_keeps_what_was_learnt(monkeypatch):

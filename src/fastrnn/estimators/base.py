@@ -2,7 +2,9 @@
 
 import math
 import warnings
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -26,55 +28,60 @@ class Lesson(NamedTuple):
     held_out: Dataset | None = None
 
 
+Fitted = TypeVar("Fitted")
+
+
+def or_as_before(fit: Callable[..., Fitted]) -> Callable[..., Fitted]:
+    """Return a method that leaves the estimator as it was if it raises.
+
+    Else labels and scales that have been taken over before something is refused would stand beside the model of before.
+    """
+
+    @wraps(fit)
+    def fit_or_not(self: BaseEstimator, *args: Any, **options: Any) -> Fitted:
+        before = dict(vars(self))
+        try:
+            return fit(self, *args, **options)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return fit_or_not
+
+
 class RecurrentEstimator(BaseEstimator):
     """Base of estimators: stores the parameters, builds the model, trains it.
 
     Parameters
     ----------
-    cell, hidden_size, num_layers, dropout, epochs, batch_size, learning_rate, clip_norm
-        As the classes derived from this one describe them.
-    early_stopping, validation_fraction, n_iter_no_change, warm_start, dtype, random_state, verbose
-        Likewise.
+    **parameters
+        All of them. scikit-learn reads their names and defaults from the signature of each class that is derived from
+        this one, which describes them.
     """
 
+    cell: str
+    hidden_size: int
+    num_layers: int
+    dropout: float
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    clip_norm: float | None
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
+    warm_start: bool
+    dtype: str
+    random_state: Any
+    verbose: bool
     model_: Sequential
     loss_curve_: list[float]
     validation_scores_: list[float] | None
 
-    def __init__(
-        self,
-        *,
-        cell: str,
-        hidden_size: int,
-        num_layers: int,
-        dropout: float,
-        epochs: int,
-        batch_size: int,
-        learning_rate: float,
-        clip_norm: float | None,
-        early_stopping: bool,
-        validation_fraction: float,
-        n_iter_no_change: int,
-        warm_start: bool,
-        dtype: str,
-        random_state: Any,
-        verbose: bool,
-    ) -> None:
-        self.cell = cell
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.dropout = dropout
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.clip_norm = clip_norm
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.warm_start = warm_start
-        self.dtype = dtype
-        self.random_state = random_state
-        self.verbose = verbose
+    def __init__(self, **parameters: Any) -> None:
+        for name, value in parameters.items():
+            setattr(self, name, value)
 
     def _check_parameters(self) -> None:
         """Raise ValueError or TypeError that names the parameter unless all are possible."""
@@ -132,7 +139,6 @@ class RecurrentEstimator(BaseEstimator):
             From (T, N, H) to (N, H).
         bidirectional : bool
         """
-        self.__dict__.pop("n_iter_", None)  # until this model has been trained
         self._rng = self._generator()
         self._built = {name: getattr(self, name) for name in self._architecture}
         between = self.dropout if self.num_layers > 1 else 0.0

@@ -75,7 +75,7 @@ class Classifying(SequenceEstimator):
 
     def _expect_stream(self, classes: Any) -> None:
         """Raise ValueError unless what has to be known of all data is known of data that come in parts."""
-        if classes is None and not hasattr(self, "classes_"):
+        if classes is None and not self.__sklearn_is_fitted__():
             raise ValueError("classes: expected all labels that there will be in the first call of partial_fit")
         if self.class_weight == "balanced":
             raise ValueError("class_weight: expected a dict or None for partial_fit, which does not see all data")

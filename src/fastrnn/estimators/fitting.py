@@ -10,25 +10,23 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from fastrnn._validation import a_bool, as_real
 from fastrnn.data import Dataset
-from fastrnn.estimators.base import Lesson, RecurrentEstimator
+from fastrnn.estimators.base import Lesson, RecurrentEstimator, or_as_before
 from fastrnn.estimators.sequences import (
     FLOATS,
     Array,
     Sequences,
     as_list,
     axes_of,
-    lengths_of,
     pieces_of,
     read_sequences,
     read_table,
     rows_of,
     with_rows,
 )
+from fastrnn.estimators.targets import Weights, expect_share, read_weight, weight_of_rows
 from fastrnn.layers import Layer
 from fastrnn.losses import Loss
 from fastrnn.trainer.sources import EVALUATED
-
-Weights = Array | list[Array] | None  # (N,), or of steps (N, T) or N arrays (T_i,)
 
 
 class SequenceEstimator(RecurrentEstimator):
@@ -72,6 +70,7 @@ class SequenceEstimator(RecurrentEstimator):
 
     # ---- fitting ----
 
+    @or_as_before
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, classes: Any = None) -> Self:
         self._check_parameters()
         if incremental and self.early_stopping:
@@ -104,6 +103,8 @@ class SequenceEstimator(RecurrentEstimator):
             random_state=int(self._rng.integers(2**31)),
             stratify=strata,
         )
+        expect_share(weight, train, "trained on")
+        expect_share(weight, held_out, "held out")
         return Lesson(samples.subset(np.sort(train)), samples.subset(held_out))
 
     # ---- X ----
@@ -150,11 +151,7 @@ class SequenceEstimator(RecurrentEstimator):
         """Return weights, one for each sequence."""
         if sample_weight is None:
             return None
-        weight: Array = check_array(sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight")
-        if weight.shape != (len(x),):
-            raise ValueError(f"sample_weight: expected one for each of {len(x)} sequences, got shape {weight.shape}")
-        expect_weights(weight)
-        return weight
+        return read_weight(sample_weight, x, "sequence")
 
     def _fit_scales(self, x: Sequences, targets: Any, weight: Weights) -> None:  # noqa: ARG002 - values may be scaled
         """Take mean and standard deviation of the features from all steps that count."""
@@ -173,18 +170,3 @@ class SequenceEstimator(RecurrentEstimator):
     def _scaled_targets(self, targets: Any) -> Any:
         """Return targets as the loss takes them."""
         return targets
-
-
-def expect_weights(weight: Array) -> None:
-    """Raise ValueError unless all weights are at least 0, and some are more."""
-    if weight.min() < 0:
-        raise ValueError(f"sample_weight: expected numbers >= 0, got {weight.min():g}")
-    if not weight.any():
-        raise ValueError("sample_weight: expected at least one that is not zero, got zeros alone")
-
-
-def weight_of_rows(weight: Weights, x: Sequences) -> Array | None:
-    """Return the weight of every step (S,), which has that of its sequence where there is none of its own."""
-    if weight is None or isinstance(weight, list):
-        return None if weight is None else np.concatenate(weight)
-    return weight.reshape(-1) if weight.ndim > 1 else np.repeat(weight, lengths_of(x))
