@@ -68,7 +68,7 @@ class Recurrence(Function):
             return None, None, *differentiable(ctx.call, ctx.states, tensors, grads, wanted)
         tapes = _tapes(ctx.call, kept, ctx.seeds)
         found = _backward(ctx.call, tensors[: 1 + ctx.states], ctx.weights, tapes, grads)
-        return None, None, *(grad if want else None for grad, want in zip(found, wanted, strict=True))
+        return None, None, *found  # those that nobody wants come with the others, and PyTorch drops them
 
 
 # ---- the kernels' side: arrays on the tensors' memory ----

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.forward_ad import unpack_dual
 
 from fastrnn.torch.call import Call
 
@@ -66,17 +67,17 @@ def _not_covered(tensor: Tensor) -> str | None:
         return f"a tensor on the device {tensor.device.type}"
     if tensor.dtype not in DTYPES:
         return f"a tensor of {str(tensor.dtype).removeprefix('torch.')}"
-    return None if tensor.layout == torch.strided else "a sparse tensor"
+    if tensor.layout != torch.strided:
+        return "a sparse tensor"
+    return None if unpack_dual(tensor).tangent is None else "forward-mode differentiation"
 
 
 def mode_not_covered() -> str | None:
     """Return what mode PyTorch is in that the kernels do not cover, or None."""
     if torch.is_autocast_enabled("cpu"):
         return "automatic mixed precision"
-    if torch._C._are_functorch_transforms_active():
+    if torch._C._are_functorch_transforms_active():  # what torch.autograd.Function itself asks; nothing public tells
         return "a transform of torch.func"
-    if torch.autograd.forward_ad._current_level >= 0:
-        return "forward-mode differentiation"
     return None
 
 
