@@ -79,7 +79,7 @@ def chains(dtype):
     models = {
         "steps": [lstm, fastrnn.Tanh(), fastrnn.LayerNorm(10, eps=1e-3, dtype=dtype), fastrnn.Linear(10, 2)],
         "last": [fastrnn.GRU(F, 5, bias=False), fastrnn.Last(), fastrnn.Linear(5, 2, bias=False), fastrnn.Softmax()],
-        "mean": [fastrnn.Embedding(9, 3, padding_idx=2), fastrnn.RNN(3, 5), fastrnn.MeanOverTime(), fastrnn.Sigmoid()],
+        "mean": [fastrnn.Embedding(9, 3, padding_idx=2), fastrnn.RNN(3, 5), fastrnn.Sigmoid(), fastrnn.MeanOverTime()],
         "ends": [fastrnn.GRU(F, 3, bidirectional=True), fastrnn.Ends(), fastrnn.Linear(6, 2)],
         "max": [fastrnn.OneHot(9, dtype=dtype), fastrnn.GRU(9, 5, 2), fastrnn.MaxOverTime(), fastrnn.Linear(5, 1)],
         "causal": [fastrnn.TDNN(F, 5, 3, dilation=2), fastrnn.ReLU(), fastrnn.TDNN(5, 2, 1, bias=False)],

@@ -2,8 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -14,6 +13,9 @@ from fastrnn.torch.call import Call
 
 DTYPES = (torch.float32, torch.float64)
 PLAIN = (Tensor, nn.Parameter)
+# Before, is_exporting is true in torch.compile as well (github.com/pytorch/pytorch/issues/176347): then what is compiled
+# runs on the kernels, and of the two kinds of torch.export the one with strict=False can be had.
+TELLS_EXPORTS = torch.__version__ >= "2.13"
 
 
 class FallbackWarning(UserWarning):
@@ -27,7 +29,8 @@ def warn(what: str) -> None:
 
 def is_recorded() -> bool:
     """Whether PyTorch is writing operations down, for a graph that will run without this module."""
-    return bool(torch.jit.is_tracing() or torch.compiler.is_exporting())
+    exports = torch.compiler.is_exporting() and (TELLS_EXPORTS or not torch.compiler.is_dynamo_compiling())
+    return bool(torch.jit.is_tracing() or exports)
 
 
 def undisturbed(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -109,23 +112,12 @@ def differentiable(
             "set dropout=0 or call eval()"
         )
     warn("a gradient that can be differentiated again (create_graph=True)")
-    with torch.enable_grad(), _without_onednn():
+    with torch.enable_grad():
         pairs = [(y, grad) for y, grad in zip(_torch(call, tensors, states), grads, strict=True) if grad is not None]
         inputs = [tensor for tensor, want in zip(tensors, wanted, strict=True) if want]
         outputs, given = zip(*pairs, strict=True)
         found = iter(torch.autograd.grad(outputs, inputs, given, create_graph=True, allow_unused=True))
     return [next(found) if want else None for want in wanted]
-
-
-@contextmanager
-def _without_onednn() -> Iterator[None]:
-    """Keep PyTorch from oneDNN's operations, of which gradients can't be differentiated."""
-    before = torch.backends.mkldnn.enabled
-    torch.backends.mkldnn.enabled = False
-    try:
-        yield
-    finally:
-        torch.backends.mkldnn.enabled = before
 
 
 def _torch(call: Call, tensors: Sequence[Tensor], states: int) -> Sequence[Tensor]:
