@@ -8,9 +8,37 @@ import pytest
 
 import fastrnn
 from estimator_data import ESTIMATORS, N, T, fitted, ragged, sequences, small, targets, told
+from fastrnn.estimators import fitting
 
 NAMES = list(ESTIMATORS)
 every = pytest.mark.parametrize("name", NAMES)
+
+
+@every
+def test_the_gradient_is_clipped(name):
+    """Adam divides by the gradient's own size, and 1e-8: what is far below moves nothing."""
+    still, moving = (np.array(fitted(name, clip_norm=norm).loss_curve_) for norm in (1e-16, None))
+    np.testing.assert_allclose(still, still[0], rtol=1e-6)
+    assert moving[-1] < 0.99 * moving[0]
+
+
+def test_the_best_loss_is_the_least():
+    estimator = fitted("regressor", learning_rate=1.0, epochs=6)
+    assert estimator.best_loss_ == min(estimator.loss_curve_) < estimator.loss_curve_[-1]
+
+
+def test_the_random_state_chooses_what_is_held_out(monkeypatch):
+    split, shares = fitting.train_test_split, []
+
+    def watched(*args, **options):
+        shares.append(split(*args, **options))
+        return shares[-1]
+
+    monkeypatch.setattr(fitting, "train_test_split", watched)
+    for state in (0, 0, 1):
+        fitted("regressor", early_stopping=True, random_state=state)
+    assert np.array_equal(shares[0][1], shares[1][1])
+    assert not np.array_equal(shares[0][1], shares[2][1])
 
 
 # ---- going on ----

@@ -13,8 +13,8 @@ from fastrnn.torch.call import Call
 
 DTYPES = (torch.float32, torch.float64)
 PLAIN = (Tensor, nn.Parameter)
-# Before, is_exporting is true in torch.compile as well (github.com/pytorch/pytorch/issues/176347): then what is compiled
-# runs on the kernels, and of the two kinds of torch.export the one with strict=False can be had.
+# Before, is_exporting is true in torch.compile as well (github.com/pytorch/pytorch/issues/176347). There too what is
+# compiled runs on the kernels, and of the two kinds of torch.export the one with strict=False can be had.
 TELLS_EXPORTS = torch.__version__ >= "2.13"
 
 
