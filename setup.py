@@ -7,9 +7,11 @@ FASTRNN_SANITIZE=1 builds with the address and undefined-behaviour sanitizers an
 """
 
 import os
+import shutil
 import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -40,13 +42,32 @@ def isas() -> dict[str, list[str]]:
     return {"base": []}  # among them macOS universal2, one set of objects for two kinds of CPU
 
 
+def use_clang_cl(compiler: Any) -> None:
+    """Let setuptools' driver of MSVC call clang-cl, which takes MSVC's options, and GCC's behind ``/clang:``."""
+    clang = shutil.which("clang-cl")
+    if clang is None:
+        raise SystemExit("fastrnn's kernels need GCC's vector types: install LLVM, so that clang-cl is in PATH")
+    compiler.initialize()
+    compiler.cc = clang
+    compiler.compile_options = ["/nologo", "/O2", "/MD", "/DNDEBUG"]  # without /GL, which clang-cl does not know
+
+
 class BuildKernels(build_ext):
     """Compile kernels.c for every ISA and element type, and link the objects into ``_kernels``."""
 
+    def build_extensions(self) -> None:
+        """Build as setuptools does; on Windows with clang-cl, since MSVC has no vector types."""
+        if self.compiler.compiler_type == "msvc":
+            use_clang_cl(self.compiler)
+        super().build_extensions()
+
+    def flags(self, gnu: list[str]) -> list[str]:
+        """Return GCC's flags as the compiler wants them."""
+        return [f"/clang:{flag}" for flag in gnu] if self.compiler.compiler_type == "msvc" else gnu
+
     def build_extension(self, ext: Extension) -> None:
         """Build as setuptools does, with the kernels' objects added."""
-        if self.compiler.compiler_type == "msvc":
-            raise SystemExit("fastrnn's kernels need GCC's vector types: build with gcc or clang (clang-cl on Windows)")
+        ext.extra_compile_args = self.flags(ext.extra_compile_args)
         if ext.name == "fastrnn._kernels":
             ext.extra_objects = [*ext.extra_objects, *self.kernel_objects(ext)]
         super().build_extension(ext)
@@ -70,7 +91,7 @@ class BuildKernels(build_ext):
             output_dir=str(Path(self.build_temp) / f"{isa}_{real}"),
             macros=macros,
             include_dirs=ext.include_dirs,
-            extra_postargs=[*OPTIMISE, *WARN, *SANITIZERS, *flags],
+            extra_postargs=self.flags([*OPTIMISE, *WARN, *SANITIZERS, *flags]),
             depends=ext.depends,
         )
 
@@ -82,7 +103,7 @@ def extensions() -> list[Extension]:
         "include_dirs": ["csrc"],
         "depends": headers,
         "extra_compile_args": [*OPTIMISE, *SANITIZERS],
-        "extra_link_args": ["-pthread", *SANITIZERS],
+        "extra_link_args": [] if os.name == "nt" else ["-pthread", *SANITIZERS],
     }
     have = [(f"FR_HAVE_{isa.upper()}", "1") for isa in isas() if isa != "base"]
     sources = ["src/fastrnn/_kernels.pyx", "csrc/dispatch.c", "csrc/pool.c"]

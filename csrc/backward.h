@@ -150,7 +150,7 @@ static void pack_columns(const backward_run *f, fr_window window, const real *w,
 static void start(const backward_run *f) {
     const int64_t H = f->p->hidden, padded = f->blocks * LANES;
     if (f->p->distinct) start_table(f);
-    if (!f->p->one_hot) pack_columns(f, f->cell->x, f->w->w_ih, f->columns_x, f->space + f->at.w_ih);
+    if (f->args->grad_x) pack_columns(f, f->cell->x, f->w->w_ih, f->columns_x, f->space + f->at.w_ih);
     for (int phase = 0; phase < f->cell->phases; phase++)
         pack_columns(f, f->cell->h[phase], f->w->w_hh, f->columns_h, f->space + f->at.w_hh[phase]);
     for (int64_t r = f->worker; r < f->p->rows; r += f->workers) {

@@ -5,6 +5,10 @@
 
 #include <string.h>
 
+#if defined(FR_HAVE_AVX2) || defined(FR_HAVE_AVX512)
+#include "cpu.h"
+#endif
+
 #define CELL_INFO(name, gates, states, slots, saves, phases, x, h_1, h_2) \
     {#name, gates, states, slots, saves, phases, x, {h_1, h_2}},
 const fr_cell_info fr_cells[FR_CELL_COUNT] = {FR_CELLS(CELL_INFO)};
@@ -39,14 +43,11 @@ const int fr_isa_count = (int)(sizeof fr_isas / sizeof fr_isas[0]);
 
 int fr_isa_runs_here(int index) {
     const char *name = fr_isas[index].name;
-#ifdef FR_HAVE_AVX2 /* __builtin_cpu_supports asks the operating system too (XGETBV) */
-    __builtin_cpu_init();
-    if (strcmp(name, "avx2") == 0) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#ifdef FR_HAVE_AVX2
+    if (strcmp(name, "avx2") == 0) return cpu_detect().avx2;
 #endif
 #ifdef FR_HAVE_AVX512
-    if (strcmp(name, "avx512") == 0)
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+    if (strcmp(name, "avx512") == 0) return cpu_detect().avx512;
 #endif
     (void)name; /* base runs everywhere, and every arm64 has NEON */
     return 1;

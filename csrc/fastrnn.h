@@ -133,7 +133,7 @@ typedef struct {
     int64_t grad_output_row; /* from one row of it to the next, >= H */
     void *grad_h;            /* [N, H] in/out: dE/d(each sequence's last h), then dE/dh_0 */
     void *grad_c;            /* [N, H] in/out likewise for c; NULL where the cell has one state */
-    void *grad_x;            /* like x, out, or in/out if add_to_x; one-hot: NULL */
+    void *grad_x;            /* like x, out, or in/out if add_to_x; NULL: not wanted, or x is one-hot */
     int add_to_x;            /* dE/dx is added to what is there */
     void *grad_w_ih;         /* [G*H, I] out */
     void *grad_w_hh;         /* [G*H, H] out */

@@ -9,10 +9,9 @@
 #define _POSIX_C_SOURCE 200809L /* clock_gettime */
 #include "pool.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <stdint.h>
-#include <time.h>
+
+#include "system.h"
 
 #if defined(__x86_64__) || defined(__i386__)
 #define RELAX() __builtin_ia32_pause()
@@ -27,11 +26,11 @@ enum {
     SPINS_BEFORE_YIELD = 2000   /* someone else may need this very core to get to the same point */
 };
 
-static pthread_mutex_t in_use = PTHREAD_MUTEX_INITIALIZER; /* held by the caller that the pool works for */
-static pthread_mutex_t sleep_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static system_lock in_use = SYSTEM_LOCK_INIT; /* held by the caller that the pool works for */
+static system_lock sleep_lock = SYSTEM_LOCK_INIT;
 
-static int started;                  /* threads made; this and the next line are guarded by in_use */
+static int watching;                 /* for forks; this and the next two lines are guarded by in_use */
+static int started;                  /* threads made */
 static double alone_until, patience; /* seconds */
 static atomic_uint_fast64_t ticket;  /* of the last job: its number, and in the low bits how many workers it has */
 static atomic_int unfinished;        /* workers, besides the caller */
@@ -45,7 +44,7 @@ enum { WORKER_BITS = 16, WORKERS = (1 << WORKER_BITS) - 1 };
 
 static void spin_or_yield(int64_t *spins) {
     if (++*spins > SPINS_BEFORE_YIELD)
-        sched_yield();
+        give_way();
     else
         RELAX();
 }
@@ -54,7 +53,7 @@ typedef struct {
     int number;         /* the caller is number 0 */
     uint_fast64_t last; /* the ticket that it was last at, or that was out when it was made */
     atomic_int asleep;
-    pthread_cond_t wake;
+    system_condition wake;
 } worker;
 
 static worker crew[FR_MAX_THREADS]; /* crew[i] is number i + 1 */
@@ -71,11 +70,11 @@ static int next_job(worker *w) {
         now = atomic_load_explicit(&ticket, memory_order_acquire);
     }
     if (!is_new_job_for(w, now)) {
-        pthread_mutex_lock(&sleep_lock);
+        lock(&sleep_lock);
         atomic_store(&w->asleep, 1); /* before it looks again: whoever writes the ticket sees one or is seen */
-        while (!is_new_job_for(w, now = atomic_load(&ticket))) pthread_cond_wait(&w->wake, &sleep_lock);
+        while (!is_new_job_for(w, now = atomic_load(&ticket))) wait_for(&w->wake, &sleep_lock);
         atomic_store(&w->asleep, 0);
-        pthread_mutex_unlock(&sleep_lock);
+        unlock(&sleep_lock);
     }
     w->last = now;
     return (int)(now & WORKERS);
@@ -85,56 +84,44 @@ static void wake_up(int workers) {
     int asleep = 0;
     for (int i = 0; i < workers - 1; i++) asleep |= atomic_load(&crew[i].asleep);
     if (!asleep) return;
-    pthread_mutex_lock(&sleep_lock);
-    for (int i = 0; i < workers - 1; i++) pthread_cond_signal(&crew[i].wake);
-    pthread_mutex_unlock(&sleep_lock);
-}
-
-static double seconds(clockid_t clock) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    lock(&sleep_lock);
+    for (int i = 0; i < workers - 1; i++) wake_all(&crew[i].wake);
+    unlock(&sleep_lock);
 }
 
 /* One worker's part, and whether it had its core to itself: a worker that waits spins, so it uses time all the time.
  */
 static void work_on(void (*body)(void *, int, int), void *context, int worker, int workers) {
-    const double wall = seconds(CLOCK_MONOTONIC), used = seconds(CLOCK_THREAD_CPUTIME_ID);
+    const double wall = wall_seconds(), used = thread_seconds();
     body(context, worker, workers);
-    const double elapsed = seconds(CLOCK_MONOTONIC) - wall,
-                 lost = elapsed - (seconds(CLOCK_THREAD_CPUTIME_ID) - used);
-    if (lost > 0.2 * elapsed && lost > 1e-3) atomic_store(&crowded, 1);
+    const double elapsed = wall_seconds() - wall, lost = elapsed - (thread_seconds() - used);
+    if (lost > 0.2 * elapsed && lost > CLOCK_TICK) atomic_store(&crowded, 1);
 }
 
-static void *work(void *argument) {
+SYSTEM_THREAD work(void *argument) {
     worker *const w = argument;
     for (;;) {
         const int workers = next_job(w);
         work_on(body_of_job, context_of_job, w->number, workers);
         atomic_fetch_sub_explicit(&unfinished, 1, memory_order_release);
     }
-    return 0;
+    return SYSTEM_THREAD_END;
 }
 
 static void forget_threads(void) { /* in the child of a fork */
     started = 0, patience = 0;
-    in_use = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    sleep_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    in_use = (system_lock)SYSTEM_LOCK_INIT;
+    sleep_lock = (system_lock)SYSTEM_LOCK_INIT;
 }
-
-static void watch_forks(void) { pthread_atfork(0, 0, forget_threads); }
 
 /* Have so many threads besides the caller's, or as many as the system gives. */
 static void start_threads(int wanted) {
-    pthread_attr_t detached;
-    pthread_attr_init(&detached);
-    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    if (!watching) watch_forks(forget_threads);
+    watching = 1;
     for (; started < wanted; started++) {
-        pthread_t thread;
-        crew[started] = (worker){started + 1, atomic_load(&ticket), 0, PTHREAD_COND_INITIALIZER};
-        if (pthread_create(&thread, &detached, work, &crew[started])) break;
+        crew[started] = (worker){started + 1, atomic_load(&ticket), 0, SYSTEM_CONDITION_INIT};
+        if (!start_thread(work, &crew[started])) break;
     }
-    pthread_attr_destroy(&detached);
 }
 
 static void run_job(int workers, void (*body)(void *, int, int), void *context) {
@@ -150,14 +137,13 @@ static void run_job(int workers, void (*body)(void *, int, int), void *context) 
 
 void fr_parallel(int workers, void (*body)(void *, int, int), void *context) {
     if (workers > FR_MAX_THREADS) workers = FR_MAX_THREADS;
-    if (workers <= 1 || pthread_mutex_trylock(&in_use)) {
+    if (workers <= 1 || !try_lock(&in_use)) {
         body(context, 0, 1);
         return;
     }
-    pthread_once(&once, watch_forks);
     start_threads(workers - 1);
     if (workers > started + 1) workers = started + 1;
-    if (workers == 1 || (patience > 0 && seconds(CLOCK_MONOTONIC) < alone_until)) {
+    if (workers == 1 || (patience > 0 && wall_seconds() < alone_until)) {
         body(context, 0, 1);
     } else {
         run_job(workers, body, context);
@@ -165,9 +151,9 @@ void fr_parallel(int workers, void (*body)(void *, int, int), void *context) {
             patience = 0;
         else /* try again soon: most others, threads of other libraries for instance, stop spinning in a moment */
             patience = patience > 0 ? (2 * patience < MOST_PATIENCE ? 2 * patience : MOST_PATIENCE) : LEAST_PATIENCE;
-        alone_until = patience > 0 ? seconds(CLOCK_MONOTONIC) + patience : 0;
+        alone_until = patience > 0 ? wall_seconds() + patience : 0;
     }
-    pthread_mutex_unlock(&in_use);
+    unlock(&in_use);
 }
 
 void fr_barrier_wait(fr_barrier *barrier, int workers) {

@@ -202,11 +202,12 @@ static void input_gradient(const backward_run *f, const real *w_ih, cut columns,
     }
 }
 
-/* dW_ih += dzᵀ x and dx = dz W_ih, for all rows in the ring: this worker's blocks, and its share of the rows */
+/* dW_ih += dzᵀ x and, if wanted, dx = dz W_ih, for all rows in the ring: this worker's blocks, and its share of rows
+ */
 static void add_input_sums(const backward_run *f) {
     const fr_backward_args *args = f->args;
     add_to_weights(f, f->cell->x, f->space + f->at.x, f->columns_x, first_block(f), end_block(f), args->grad_w_ih);
-    input_gradient(f, f->space + f->at.w_ih, f->columns_x, args->grad_x, args->add_to_x);
+    if (args->grad_x) input_gradient(f, f->space + f->at.w_ih, f->columns_x, args->grad_x, args->add_to_x);
 }
 
 #endif

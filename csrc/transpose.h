@@ -7,18 +7,22 @@
 /* ---- 4 columns of 4 rows ---- */
 
 typedef real quad __attribute__((vector_size(4 * sizeof(real))));
+#if defined(__clang__) /* GCC has this spelling since version 12 only */
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
 typedef real_bits quad_bits __attribute__((vector_size(4 * sizeof(real))));
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (quad_bits){__VA_ARGS__})
+#endif
 
 /* A 4 × 4 block, transposed: to[k·to_k + lane] = from[lane·row + k] */
 INLINE void transpose_4(const real *from, int64_t row, real *to, int64_t to_k) {
     quad a, b, c, d;
     memcpy(&a, from, sizeof a), memcpy(&b, from + row, sizeof b);
     memcpy(&c, from + 2 * row, sizeof c), memcpy(&d, from + 3 * row, sizeof d);
-    const quad_bits low = {0, 4, 1, 5}, high = {2, 6, 3, 7}, first = {0, 1, 4, 5}, second = {2, 3, 6, 7};
-    const quad ab = __builtin_shuffle(a, b, low), cd = __builtin_shuffle(c, d, low);
-    const quad ab_high = __builtin_shuffle(a, b, high), cd_high = __builtin_shuffle(c, d, high);
-    a = __builtin_shuffle(ab, cd, first), b = __builtin_shuffle(ab, cd, second);
-    c = __builtin_shuffle(ab_high, cd_high, first), d = __builtin_shuffle(ab_high, cd_high, second);
+    const quad ab = SHUFFLE(a, b, 0, 4, 1, 5), ab_high = SHUFFLE(a, b, 2, 6, 3, 7);
+    const quad cd = SHUFFLE(c, d, 0, 4, 1, 5), cd_high = SHUFFLE(c, d, 2, 6, 3, 7);
+    a = SHUFFLE(ab, cd, 0, 1, 4, 5), b = SHUFFLE(ab, cd, 2, 3, 6, 7);
+    c = SHUFFLE(ab_high, cd_high, 0, 1, 4, 5), d = SHUFFLE(ab_high, cd_high, 2, 3, 6, 7);
     memcpy(to, &a, sizeof a), memcpy(to + to_k, &b, sizeof b);
     memcpy(to + 2 * to_k, &c, sizeof c), memcpy(to + 3 * to_k, &d, sizeof d);
 }

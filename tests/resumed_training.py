@@ -1,8 +1,8 @@
 """Trainings to be broken off and resumed; as a script ones that are to be killed: DIRECTORY RESULT EPOCHS.
 
-For each line that it reads, the script begins one in a process of its own and says which. These are forks, so that
-what they import is read once. They use all that has to survive: momentum, a schedule, dropout, shuffling, validation,
-early stopping, truncated BPTT with a carried state, accumulation, ragged data.
+For each line that it reads the script begins one in a process of its own and says which; these are forks, so that what
+they import is read once. They use all that has to survive: momentum, a schedule, dropout, shuffling, validation, early
+stopping, truncated BPTT with a carried state, accumulation, ragged data.
 """
 
 import os

@@ -6,6 +6,7 @@ README's first two shell blocks are one line each, for CI runs the second.
 import importlib.util
 import pkgutil
 import re
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -19,7 +20,8 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md"]
 DOCUMENTS += sorted(page for page in (ROOT / "docs").rglob("*.md") if "api" not in page.parts)
 PAGES = [str(page.relative_to(ROOT)) for page in DOCUMENTS]
 FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
-OF_TORCH = re.compile(r"^(?:import|from) (?:fastrnn[.])?torch\b", re.MULTILINE)
+OF_KERAS = r"(?m:^import keras\b)"
+OF_TORCH = re.compile(rf"(?m:^(?:import|from) (?:fastrnn[.])?torch\b)|{OF_KERAS}")
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 NUMBER = re.compile(r"-?\d[\d,]*\.?\d*(?:e[+-]?\d+)?")
 
@@ -44,6 +46,7 @@ def runs(page: str) -> list[tuple[str, str]]:
 
 RUNS = [(f"{page}-{i}", *found) for page in PAGES for i, found in enumerate(runs(page))]
 MARKED = [pytest.param(*run, id=run[0], marks=[pytest.mark.torch] if OF_TORCH.search(run[1]) else []) for run in RUNS]
+AS_KERAS_WARNS = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"  # with NumPy 2
 
 
 def alike(printed: str, shown: str) -> bool:
@@ -64,12 +67,24 @@ def close(printed: str, shown: str) -> bool:
 
 def only_with_torch(needed: bool) -> None:
     if needed:
-        pytest.importorskip("torch")
+        pytest.importorskip("torch").set_num_threads(1)  # small work, and side by side with other tests
 
 
+def only_with_keras(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skip unless there is Keras, and let it compute by PyTorch and keep its settings here."""
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    monkeypatch.setenv("KERAS_HOME", str(home))
+    pytest.importorskip("keras")
+
+
+@pytest.mark.filterwarnings(AS_KERAS_WARNS)
 @pytest.mark.parametrize(("name", "code", "shown"), MARKED)
 def test_python_blocks_run(name: str, code: str, shown: str, tmp_path: Path, monkeypatch, capsys) -> None:
     only_with_torch(bool(OF_TORCH.search(code)))
+    if re.search(OF_KERAS, code):
+        only_with_keras(tmp_path, monkeypatch)
+    if "examples/data/" in code:
+        shutil.copytree(ROOT / "examples/data", tmp_path / "examples/data")
     monkeypatch.chdir(tmp_path)
     exec(compile(code, name, "exec"), {"__name__": "__main__"})
     printed = capsys.readouterr().out

@@ -58,6 +58,17 @@ def test_warm_start_goes_on(name):
     assert fitted(name).fit(X, y).n_iter_ == 3  # without it, anew
 
 
+def test_scores_go_on_where_training_does():
+    X = ragged()
+    y = targets("classifier", X)
+    estimator = small("classifier", early_stopping=True, warm_start=True).fit(X, y)
+    before = estimator.validation_scores_
+    assert len(before) == 3
+    estimator.fit(X, y)
+    assert estimator.validation_scores_[:3] == before
+    assert len(estimator.validation_scores_) == 6
+
+
 def test_warm_start_begins_with_its_own_random_state():
     X = ragged()
     y = targets("classifier", X)
@@ -160,8 +171,10 @@ def test_a_fit_that_fails_leaves_the_model_of_before(name):
 def test_a_training_that_fails_leaves_nothing_fitted():
     X = ragged()
     estimator = small("regressor", standardize=False)
+    parameters = dict(vars(estimator))
     with pytest.raises(ValueError, match=r"^y: expected numbers that float32 can hold"):
         estimator.fit(X, np.full(N, 1e40))
+    assert vars(estimator) == parameters
     with pytest.raises(ValueError, match="not fitted"):
         estimator.predict(X)
     estimator.fit(X, np.arange(N))

@@ -18,20 +18,28 @@ from solving import Run, rows_of
 
 ROOT = Path(__file__).parents[1]
 SHARED = ("common", "results", "sequences", "solving")
-NEEDS = {"video": "torch"}  # which not every machine has
 SCRIPTS = sorted(path.stem for path in (ROOT / "examples").glob("*.py") if path.stem not in SHARED)
+OF_TORCH = ("video",)
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_the_reduced_form_learns(name, tmp_path):
-    if name in NEEDS:
-        pytest.importorskip(NEEDS[name])
+def expect_to_learn(name, tmp_path):
     importlib.import_module(name).main(Options(seeds=1, quick=True, out=tmp_path))
     rows = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))["rows"]
     assert all(math.isfinite(value) for row in rows for value in row["values"])
     assert [row for row in rows if row["met"]], "no row has a target that could be missed"
     assert not [row for row in rows if row["met"] is False]
     assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in OF_TORCH])
+def test_the_reduced_form_learns(name, tmp_path):
+    expect_to_learn(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", OF_TORCH)
+def test_the_reduced_form_learns_with_torch(name, tmp_path):
+    pytest.importorskip("torch")
+    expect_to_learn(name, tmp_path)
 
 
 def read_from(monkeypatch, line, **options):

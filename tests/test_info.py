@@ -2,8 +2,11 @@
 
 import io
 import os
+import platform
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,6 +54,17 @@ def test_the_isas_are_in_order_and_base_is_always_there():
     assert _kernels.ISAS[0] == _kernels.COMPILED_ISAS[0] == "base"
     assert set(_kernels.ISAS) <= set(_kernels.COMPILED_ISAS)
     assert _kernels.ISA in _kernels.ISAS
+
+
+CPUINFO = Path("/proc/cpuinfo")
+FLAGS = {"avx2": {"avx2", "fma"}, "avx512": {"avx512f", "avx512dq", "avx512vl", "avx512bw"}}
+
+
+if platform.machine() == "x86_64" and CPUINFO.exists():  # Linux says what its CPU has
+
+    def test_the_isas_are_those_of_the_cpu():
+        flags = set(re.search(r"^flags\s*:(.*)", CPUINFO.read_text(encoding="ascii"), re.MULTILINE)[1].split())
+        assert ("base", *(isa for isa, needed in FLAGS.items() if needed <= flags)) == _kernels.ISAS
 
 
 @pytest.mark.parametrize("isa", _kernels.ISAS)

@@ -136,6 +136,10 @@ def test_the_gradient_of_the_table_is_added_where_it_is_to_be(cell):
     got = run_backward(cell, a, recorded, add_to=given)
     assert got[0] is given
     np.testing.assert_allclose(given, there + backward(cell, a, recorded)["grad_table"], rtol=0, atol=1e-12)
+    none, *others = run_backward(cell, a, recorded, want_x=False)
+    assert none is None
+    for one, other in zip(others, got[1:], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 # ---- what is refused ----

@@ -196,6 +196,10 @@ def test_the_gradient_of_x_is_added_where_it_is_to_be(cell, ragged):
         np.testing.assert_allclose(got, there + alone, rtol=0, atol=1e-13)
         for one, other in zip(same, others, strict=True):
             np.testing.assert_array_equal(one, other)
+        none, *same = run_backward(cell, a, recorded, want_x=False)
+        assert none is None
+        for one, other in zip(same, others, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 # ---- layers ----

@@ -140,6 +140,17 @@ def test_only_wanted_gradients_come():
         assert not module(x)[0].requires_grad
 
 
+@pytest.mark.parametrize("lengths", [None, [2, 5]], ids=["padded", "packed"])
+def test_gradients_of_parameters_are_the_same_bits_where_that_of_the_input_is_not_wanted(lengths):
+    module = fastrnn.torch.LSTM(3, 4, num_layers=2, bidirectional=True)
+    x, grads = torch.randn(5, 2, 3), []
+    for wanted in (True, False):
+        module.zero_grad()
+        call(module, [x.clone().requires_grad_(wanted)], lengths)[0].sum().backward()
+        grads.append([weight.grad for weight in module.parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(*grads, strict=True))
+
+
 def test_gradients_add_up_as_in_torch():
     theirs, ours = pair("gru", 3, 4)
     x = torch.randn(5, 2, 3)

@@ -10,6 +10,15 @@
 
 #include "fastrnn.h"
 
+#ifdef _WIN32
+#include <malloc.h>
+#define ALIGNED_ALLOC(alignment, bytes) _aligned_malloc(bytes, alignment)
+#define ALIGNED_FREE _aligned_free
+#else
+#define ALIGNED_ALLOC aligned_alloc
+#define ALIGNED_FREE free
+#endif
+
 enum { STEPS = 9, RAGGED = 1, REVERSED = 2, OPTIONS = 4 };
 
 static double element(const void *a, int64_t i, int wide) {
@@ -37,7 +46,7 @@ static void *filled(int64_t n, int wide, double scale) {
 /* A workspace full of NaN, aligned to 64 bytes */
 static void *aligned(int64_t n, size_t width) {
     const size_t bytes = ((size_t)n * width + 127) / 64 * 64;
-    void *a = aligned_alloc(64, bytes);
+    void *a = ALIGNED_ALLOC(64, bytes);
     memset(a, 0xff, bytes);
     return a;
 }
@@ -127,9 +136,9 @@ static result run(const fr_kernels *kernels, int wide, fr_problem problem, int v
                                           .grad_b_ih = PART(8),
                                           .grad_b_hh = PART(9),
                                           .workspace = backward_space});
-    free(packed);
-    free(forward_space);
-    free(backward_space);
+    ALIGNED_FREE(packed);
+    ALIGNED_FREE(forward_space);
+    ALIGNED_FREE(backward_space);
     return (result){all, start[12]};
 }
 
@@ -208,7 +217,7 @@ static int optimizer_differs(int isa, int wide, fr_rule rule, int threads) {
     for (int i = 0; i < 5; i++) {
         differs |= memcmp(one[i], other[i], ROOM * width) != 0;
         free(one[i]);
-        free(other[i]);
+        ALIGNED_FREE(other[i]);
     }
     return differs;
 }

@@ -64,6 +64,7 @@ def backward(
     keep: Array | None = None,
     zoneout: Zoneout | None = None,
     add_to: Array | None = None,
+    want_x: bool = True,
     bounds: tuple[float, float] | None = None,
     norms: tuple[Array | None, Array | None] | None = None,
     isa: str | None = None,

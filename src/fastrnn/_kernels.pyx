@@ -428,6 +428,7 @@ def backward(
     object keep=None,
     zoneout=None,
     object add_to=None,
+    bint want_x=True,
     tuple bounds=None,
     tuple norms=None,
     str isa=None,
@@ -449,6 +450,8 @@ def backward(
         dE/dh and dE/dc through each sequence's final state; ``grad_c_n`` is None for a cell with one state.
     add_to : (S, I) or (R, I), like x, optional
         Where dE/dx is added, instead of being returned as a new array.
+    want_x : bool
+        Whether to compute dE/dx, a sixth of the work of forward and backward if I = H; otherwise it is None.
     bounds : tuple of float, optional
         The largest norm, for each sequence, that the gradient by h and by c may have that flows from a step back to
         the one before; what is larger is scaled down.
@@ -494,7 +497,7 @@ def backward(
         raise ValueError("zoneout: expected a seed; there is no going back through expected values")
 
     dtype = FLOAT64 if floating is double else FLOAT32
-    grad_x = None if x is None else empty((R or S, I), dtype) if add_to is None else add_to
+    grad_x = None if x is None or not want_x else empty((R or S, I), dtype) if add_to is None else add_to
     grad_h = np.array(grad_h_n, dtype=dtype)
     grad_c = None if grad_c_n is None else np.array(grad_c_n, dtype=dtype)
     grad_w_ih = empty((info.gates * H, I), dtype)
@@ -505,7 +508,7 @@ def backward(
     _backward[floating](
         info.number, T, N, x, x_row, h, c, saved, fed, w_ih, w_hh, grad_output,
         grad_x, grad_h, grad_c, grad_w_ih, grad_w_hh, grad_b_ih, grad_b_hh, counts, reverse, keep, zoneout,
-        add_to is not None, bounds or NO_BOUNDS, norms_h, norms_c, isa, _workers(threads))
+        want_x and add_to is not None, bounds or NO_BOUNDS, norms_h, norms_c, isa, _workers(threads))
     return grad_x, grad_h, grad_c, grad_w_ih, grad_w_hh, grad_b_ih, grad_b_hh
 
 

@@ -15,13 +15,18 @@ from fastrnn.losses import CrossEntropy, Loss
 
 
 def read_labels(y: Any) -> Array:
-    """Return labels as an array of any shape; raise ValueError if one is missing or a number that is no label."""
+    """Return labels as an array of any shape; raise ValueError if one is missing."""
     labels: Array = check_array(y, dtype=None, ensure_2d=False, input_name="y")
+    return labels
+
+
+def classes_in(labels: Array) -> Array:
+    """Return the different labels, sorted; raise ValueError if they are numbers that are no labels."""
     if labels.dtype == np.dtype(object):  # which may have no order
         check_classification_targets(labels.reshape(-1))
-    else:
-        check_classification_targets(np.unique(labels))
-    return labels
+    classes = np.unique(labels)
+    check_classification_targets(classes)
+    return classes
 
 
 class Classifying(SequenceEstimator):
@@ -39,12 +44,11 @@ class Classifying(SequenceEstimator):
         ValueError
             If a label is none of the classes.
         """
-        if classes is not None:
-            given = np.unique(read_labels(classes))
-            if goes_on and not np.array_equal(given, self.classes_):
-                raise ValueError(f"classes: expected those of the first call, {self.classes_}, got {given}")
+        given = None if classes is None else classes_in(read_labels(classes))
         if not goes_on:
-            self.classes_ = np.unique(labels) if classes is None else given
+            self.classes_ = classes_in(labels) if given is None else given
+        elif given is not None and not np.array_equal(given, self.classes_):
+            raise ValueError(f"classes: expected those of the first call, {self.classes_}, got {given}")
         numbers = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
         known = self.classes_[numbers] == labels
         if not np.all(known):

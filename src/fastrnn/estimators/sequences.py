@@ -111,7 +111,8 @@ def rows_of(x: Sequences) -> Array:
 def with_rows(x: Sequences, rows: Array) -> Sequences:
     """Return rows (S, ...) cut as the sequences x are."""
     if isinstance(x, list):
-        return np.split(rows, np.cumsum(lengths_of(x))[:-1])
+        ends = np.cumsum(lengths_of(x)).tolist()
+        return [rows[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     return rows.reshape(*x.shape[:2], *rows.shape[1:])
 
 

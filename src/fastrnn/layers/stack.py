@@ -202,6 +202,8 @@ class Stack:
         dy: Array,
         grad_states: States,
         watch: Watch | None = None,
+        *,
+        want_x: bool = True,
     ) -> tuple[Array | None, list[list[Array | None]]]:
         """Backpropagate through all layers.
 
@@ -215,10 +217,12 @@ class Stack:
         grad_states : list of (L·D, N, H)
             dE/d(final states) in, dE/d(initial states) out.
         watch : Watch, optional
+        want_x : bool
+            Whether to compute dx.
 
         Returns
         -------
-        dx : (S, I), or of a table (R, I); None where that is one-hot
+        dx : (S, I), or of a table (R, I); None where that is one-hot, or not wanted
         gradients : list of L·D lists
             Of the parameters, in the order of ``weights``.
         """
@@ -230,7 +234,9 @@ class Stack:
                 i = k * self.D + d
                 end = [batch.sort(part[i]) for part in grad_states]
                 part = dy if self.D == 1 else dy[:, d * self.H : (d + 1) * self.H]
-                dx, begin, grads[i] = self._backward(weights[i], batch, tape, d, part, end, dx, watch, i)
+                dx, begin, grads[i] = self._backward(
+                    weights[i], batch, tape, d, part, end, dx, watch, i, want_x=k > 0 or want_x
+                )
                 for state, grad in zip(grad_states, begin, strict=False):
                     state[i] = batch.unsort(grad)
             if k:
@@ -251,6 +257,8 @@ class Stack:
         add_to: Array | None,
         watch: Watch | None,
         i: int,
+        *,
+        want_x: bool,
     ) -> tuple[Array | None, States, list[Array | None]]:
         """Return dE/dx, dE/d(initial states) and dE/d(parameters) of one direction of one layer."""
         dh_n, dc_n = end[0], end[1] if len(end) == 2 else None
@@ -262,7 +270,8 @@ class Stack:
         watching = {} if watch is None else {"bounds": watch.bounds, "norms": watch.norms_of(i)}
         dx, dh_0, dc_0, *dw = _kernels.BACKWARD[dy.dtype](
             self.cell, rows, *one[:4], *weights[:2], weights[2] is not None, dy, dh_n, dc_n, x_row=x_row,
-            counts=batch.counts, reverse=d == 1, keep=one.keep, zoneout=one.zoneout, add_to=add_to, **watching,
+            counts=batch.counts, reverse=d == 1, keep=one.keep, zoneout=one.zoneout, add_to=add_to, want_x=want_x,
+            **watching,
         )  # fmt: skip
         return dx, [dh_0] if dc_0 is None else [dh_0, dc_0], dw
 

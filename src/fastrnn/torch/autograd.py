@@ -67,8 +67,8 @@ class Recurrence(Function):
         if torch.is_grad_enabled():  # create_graph=True
             return None, None, *differentiable(ctx.call, ctx.states, tensors, grads, wanted)
         tapes = _tapes(ctx.call, kept, ctx.seeds)
-        found = _backward(ctx.call, tensors[: 1 + ctx.states], ctx.weights, tapes, grads)
-        return None, None, *found  # those that nobody wants come with the others, and PyTorch drops them
+        found = _backward(ctx.call, tensors[: 1 + ctx.states], ctx.weights, tapes, grads, want_x=wanted[0])
+        return None, None, *found  # PyTorch drops those that nobody wants
 
 
 # ---- the kernels' side: arrays on the tensors' memory ----
@@ -93,17 +93,19 @@ def _backward(
     weights: Sequence[Weights],
     tapes: list[LayerTape],
     grads: Sequence[Tensor | None],
-) -> list[Tensor]:
-    """Return the gradients of x, of as many initial states as there were, and of the weights."""
+    *,
+    want_x: bool,
+) -> list[Tensor | None]:
+    """Return the gradients of x, if wanted, of as many initial states as there were, and of the weights."""
     output = tapes[-1].output
     dy = np.zeros_like(output) if grads[0] is None else _array(grads[0]).reshape(output.shape)
     # those of the initial states will take their place
     d_states = [np.zeros(call.state_shape, dy.dtype) if grad is None else _array(grad).copy() for grad in grads[1:]]
     with _threads():
-        dx, d_weights = _stack(call).backward(weights, call.batch, tapes, dy, d_states)
-    assert dx is not None  # only that of one-hot rows is
-    given = dx.reshape(inputs[0].shape), *d_states[: len(inputs) - 1]
-    return [torch.from_numpy(grad) for grad in (*given, *chain.from_iterable(d_weights)) if grad is not None]
+        dx, d_weights = _stack(call).backward(weights, call.batch, tapes, dy, d_states, want_x=want_x)
+    parameters = (grad for grad in chain.from_iterable(d_weights) if grad is not None)
+    found = [torch.from_numpy(grad) for grad in (*d_states[: len(inputs) - 1], *parameters)]
+    return [None if dx is None else torch.from_numpy(dx.reshape(inputs[0].shape)), *found]
 
 
 def _array(tensor: Tensor) -> Array:

@@ -23,7 +23,7 @@ def from_torch(module: Any) -> Any:
 
     Parameters
     ----------
-    module : torch.nn.Module, or iterable of torch.nn.Module and `fastrnn.layers.Layer`
+    module : torch.nn.Module, or iterable of torch.nn.Module and `fastrnn.Layer`
         An `nn.LSTM`, `nn.GRU`, `nn.RNN`, `nn.Linear`, `nn.Embedding`, `nn.LayerNorm`, `nn.Dropout`, `nn.Tanh`,
         `nn.Sigmoid`, `nn.ReLU` or `nn.Softmax` over the last axis; an `nn.Sequential` of them, what `to_torch` made, or
         a list of them in the order in which they run. A list is for modules with a ``forward`` of their own, which
@@ -35,7 +35,7 @@ def from_torch(module: Any) -> Any:
 
     Returns
     -------
-    fastrnn.layers.Layer or fastrnn.Sequential
+    fastrnn.Layer or fastrnn.Sequential
         Of one module that is no container its counterpart, which takes axes in the same order; else a `Sequential`,
         which takes samples first, whatever ``batch_first`` was.
 
@@ -204,7 +204,7 @@ def to_torch(model: Layer) -> Any:
 
     Parameters
     ----------
-    model : fastrnn.Sequential or fastrnn.layers.Layer
+    model : fastrnn.Sequential or fastrnn.Layer
         Any layer but those named below.
 
     Returns
