@@ -198,7 +198,7 @@ def test_weights_have_to_count_where_something_is_held_out(name):
     X = ragged()
     y, without = targets(name, X), []
     for weight in np.eye(N):  # which count in one place or in the other
-        with pytest.raises(ValueError, match="^sample_weight: expected at least one that is not zero among") as refused:
+        with pytest.raises(ValueError, match=r"^sample_weight: .* not zero among those") as refused:
             small(name, early_stopping=True).fit(X, y, weight)
         without.append(str(refused.value).split(" are ")[-1])
     assert (without.count("trained on"), without.count("held out")) == (3, 21)
