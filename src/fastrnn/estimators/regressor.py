@@ -44,6 +44,10 @@ class SequenceRegressor(RegressorMixin, Pooling):
     loss_curve_, best_loss_, best_validation_score_, n_iter_, history_, n_features_in_, feature_names_in_
         As for `SequenceClassifier`.
 
+    Notes
+    -----
+    There is no ``class_weight``, for there are no classes; ``sample_weight`` says what counts.
+
     Examples
     --------
     >>> import numpy as np

@@ -54,7 +54,8 @@ class Kernels(nn.RNNBase):
     def _forward(self, input: Input, hx: Hidden | None) -> tuple[Input, Hidden]:
         weights = [weight for direction in self.all_weights for weight in direction]
         x = input.data if isinstance(input, PackedSequence) else input
-        states = () if hx is None else tuple(hx) if isinstance(hx, (tuple, list)) else (hx,)
+        pair = self._states == 2 and isinstance(hx, (tuple, list))
+        states = () if hx is None else tuple(hx) if pair else (hx,)
         if not self._fits(input, x, states, weights[0].dtype):  # PyTorch refuses it in its own words
             return self._by_torch(input, hx)
         reason = mode_not_covered() or not_covered(self, (x, *states, *weights))
