@@ -9,25 +9,23 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from fastrnn._validation import a_bool, as_real
 from fastrnn.data import Dataset
-from fastrnn.estimators.base import Lesson, RecurrentEstimator, expect_scored, expect_weights, scaler_of
+from fastrnn.estimators.base import Lesson, RecurrentEstimator, or_as_before, scaler_of
 from fastrnn.estimators.sequences import (
     FLOATS,
     Array,
     Sequences,
     as_list,
     axes_of,
-    lengths_of,
     pieces_of,
     read_sequences,
     read_table,
     rows_of,
     with_rows,
 )
+from fastrnn.estimators.targets import Weights, expect_share, read_weight, weight_of_rows
 from fastrnn.layers import Layer
 from fastrnn.losses import Loss
 from fastrnn.trainer.sources import EVALUATED
-
-Weights = Array | list[Array] | None  # (N,), or of steps (N, T) or N arrays (T_i,)
 
 
 class SequenceEstimator(RecurrentEstimator):
@@ -72,6 +70,7 @@ class SequenceEstimator(RecurrentEstimator):
 
     # ---- fitting ----
 
+    @or_as_before
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, classes: Any = None) -> Self:
         self._check_parameters()
         if incremental and self.early_stopping:
@@ -79,14 +78,13 @@ class SequenceEstimator(RecurrentEstimator):
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         goes_on = self._continues(incremental)
-        with self._unchanged_if_refused():
-            x = self._read_first(X, y) if not goes_on else self._read(X)
-            targets = self._read_targets(y, x, goes_on=goes_on, classes=classes)
-            weight = self._read_weight(sample_weight, x)
-            loss = self._loss(targets, weight)
-            if not goes_on:
-                self._begin(x, targets, weight)
-            lesson = self._lesson(self._scaled(x), self._scaled_targets(targets), weight, self._strata(targets))
+        x = self._read_first(X, y) if not goes_on else self._read(X)
+        targets = self._read_targets(y, x, goes_on=goes_on, classes=classes)
+        weight = self._read_weight(sample_weight, x)
+        loss = self._loss(targets, weight)
+        if not goes_on:
+            self._begin(x, targets, weight)
+        lesson = self._lesson(self._scaled(x), self._scaled_targets(targets), weight, self._strata(targets))
         self._train(lesson, loss, self._metric, incremental=incremental, goes_on=goes_on)
         return self
 
@@ -109,12 +107,13 @@ class SequenceEstimator(RecurrentEstimator):
             random_state=int(self._rng.integers(2**31)),
             stratify=strata,
         )
-        expect_scored(None if weight is None else np.concatenate([np.ravel(weight[i]) for i in held_out]))
         if len(held_out) < self._least_held_out:
             raise ValueError(
                 f"early_stopping: expected {self._least_held_out} sequences held out, of which there is a score, "
                 f"got {len(held_out)}; give more, or raise validation_fraction, or set it to False"
             )
+        expect_share(weight, train, "trained on")
+        expect_share(weight, held_out, "held out")
         return Lesson(samples.subset(np.sort(train)), samples.subset(held_out))
 
     # ---- X ----
@@ -161,11 +160,7 @@ class SequenceEstimator(RecurrentEstimator):
         """Return weights, one for each sequence."""
         if sample_weight is None:
             return None
-        weight: Array = check_array(sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight")
-        if weight.shape != (len(x),):
-            raise ValueError(f"sample_weight: expected one for each of {len(x)} sequences, got shape {weight.shape}")
-        expect_weights(weight)
-        return weight
+        return read_weight(sample_weight, x, "sequence")
 
     def _fit_scales(self, x: Sequences, targets: Any, weight: Weights) -> None:  # noqa: ARG002 - values may be scaled
         """Take mean and standard deviation of the features from all steps that count."""
@@ -183,10 +178,3 @@ class SequenceEstimator(RecurrentEstimator):
     def _scaled_targets(self, targets: Any) -> Any:
         """Return targets as the loss takes them."""
         return targets
-
-
-def weight_of_rows(weight: Weights, x: Sequences) -> Array | None:
-    """Return the weight of every step (S,), which has that of its sequence where there is none of its own."""
-    if weight is None or isinstance(weight, list):
-        return None if weight is None else np.concatenate(weight)
-    return weight.reshape(-1) if weight.ndim > 1 else np.repeat(weight, lengths_of(x))
