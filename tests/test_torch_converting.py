@@ -239,8 +239,17 @@ def encoder_decoder():
     return fastrnn.EncoderDecoder(fastrnn.Sequential(fastrnn.GRU(3, 4)), fastrnn.Sequential(fastrnn.GRU(3, 4)))
 
 
+class MyChain(fastrnn.Sequential):
+    """A chain that may do anything."""
+
+
 NOT_TO_TORCH = {
     "jordan": (lambda: fastrnn.Jordan(3, 4, 2), TypeError, "model: expected a layer with a counterpart in PyTorch"),
+    "own chain": (
+        lambda: MyChain(fastrnn.Linear(3, 4)),
+        TypeError,
+        "model: expected a layer with a counterpart in PyTorch",
+    ),
     "own": (lambda: Mine(3, 4), TypeError, "with a counterpart in PyTorch, got Mine("),
     "encoder": (encoder_decoder, TypeError, "convert its encoder and its decoder"),
     "zoneout": (lambda: fastrnn.LSTM(3, 4, zoneout=0.1), ValueError, "model: zoneout: expected 0.0"),
@@ -472,6 +481,13 @@ def mixed():
     return module
 
 
+class Called(nn.Linear):
+    """What is called is not the forward."""
+
+    def __call__(self, x):
+        return 2 * super().__call__(x)
+
+
 NOT_FROM_TORCH = {
     "kind": (nn.GELU, TypeError, "module: expected a module with a counterpart in fastrnn, got GELU; there is one of"),
     "log": (lambda: [nn.Linear(3, 3), nn.LogSoftmax(-1)], TypeError, "module[1]: expected a module with a counterpart"),
@@ -493,6 +509,7 @@ NOT_FROM_TORCH = {
     "lazy": (lambda: nn.LazyLinear(3), ValueError, "got a LazyLinear that has none yet; call it once"),
     "hook": (hooked, ValueError, "module: expected no forward hooks and no parametrizations"),
     "parametrized": (spectral, ValueError, "module: expected no forward hooks and no parametrizations"),
+    "call": (lambda: Called(3, 4), TypeError, "got Called, whose own forward can't be converted"),
     "tied": (tied, ValueError, "module[2].weight: expected a parameter of its own, got module[0].weight"),
     "twice": (twice, ValueError, "module[1].weight: expected a parameter of its own, got module[0].weight"),
     "max_norm": (lambda: nn.Embedding(3, 4, max_norm=1.0), ValueError, "max_norm: expected None, got 1.0"),

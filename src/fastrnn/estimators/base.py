@@ -2,12 +2,13 @@
 
 import math
 import warnings
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
 from fastrnn._validation import a_bool, a_rate, as_dtype, one_of, positive_float, positive_int
@@ -26,28 +27,6 @@ class Lesson(NamedTuple):
 
     samples: Dataset
     held_out: Dataset | None = None
-
-
-Fitted = TypeVar("Fitted")
-
-
-def or_as_before(fit: Callable[..., Fitted]) -> Callable[..., Fitted]:
-    """Return a method that leaves the estimator as it was if it raises.
-
-    Else labels and scales that have been taken over before something is refused would stand beside the model of before.
-    """
-
-    @wraps(fit)
-    def fit_or_not(self: BaseEstimator, *args: Any, **options: Any) -> Fitted:
-        before = dict(vars(self))
-        try:
-            return fit(self, *args, **options)
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
-
-    return fit_or_not
 
 
 class RecurrentEstimator(BaseEstimator):
@@ -101,6 +80,17 @@ class RecurrentEstimator(BaseEstimator):
         """Return whether a training has come to its end."""
         return hasattr(self, "n_iter_")
 
+    @contextmanager
+    def _unchanged_if_refused(self) -> Iterator[None]:
+        """Take back what was set within the ``with`` block if it ends in an error: a model that was there stays."""
+        before = vars(self).copy()
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
     def _continues(self, incremental: bool) -> bool:
         """Return whether training goes on with the model that is there, and from its classes and scales.
 
@@ -139,6 +129,7 @@ class RecurrentEstimator(BaseEstimator):
             From (T, N, H) to (N, H).
         bidirectional : bool
         """
+        self.__dict__.pop("n_iter_", None)  # until this model has been trained
         self._rng = self._generator()
         self._built = {name: getattr(self, name) for name in self._architecture}
         between = self.dropout if self.num_layers > 1 else 0.0
@@ -212,3 +203,12 @@ class RecurrentEstimator(BaseEstimator):
         self.validation_scores_ = found = [*(before or ()), *scores] if watched else before
         self.best_loss_ = None if watched else min(self.loss_curve_, default=math.inf)
         self.best_validation_score_ = max(found, default=math.nan) if watched and found else None
+
+
+def scaler_of(name: str, rows: Any, weight: Any = None) -> StandardScaler:
+    """Return what standardises rows (S, F); raise ValueError if they are too large for that."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaler = StandardScaler().fit(rows, sample_weight=weight)
+    if not np.isfinite(scaler.var_).all():
+        raise ValueError(f"{name}: expected numbers whose squares float64 can hold, got up to {np.abs(rows).max():g}")
+    return scaler

@@ -57,7 +57,16 @@ class Classifying(SequenceEstimator):
 
     def _loss_of(self, numbers: Array, weight: Array | None) -> Loss:
         """Return the cross-entropy of class numbers (S,) and their weights (S,), weighted by class."""
-        return CrossEntropy(weight=self._class_weights(numbers, weight))
+        weights = self._class_weights(numbers, weight)
+        if (
+            weights is not None
+            and np.min(weights) >= 0
+            and not np.any(weights[numbers] * (1 if weight is None else weight))
+        ):
+            raise ValueError(
+                f"class_weight: expected some weight on the classes that there are, got {self.class_weight}"
+            )
+        return CrossEntropy(weight=weights)
 
     def _class_weights(self, numbers: Array, weight: Array | None) -> Array | None:
         """Return w (K,), or None: w_k = Σ_i w_i / (K Σ_{i of class k} w_i) where they are to be balanced."""
@@ -74,8 +83,9 @@ class Classifying(SequenceEstimator):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if self.class_weight not in (None, "balanced") and not isinstance(self.class_weight, dict):
-            raise ValueError(f"class_weight: expected a dict, 'balanced' or None, got {self.class_weight!r}")
+        given = self.class_weight
+        if not (given is None or isinstance(given, dict) or (isinstance(given, str) and given == "balanced")):
+            raise ValueError(f"class_weight: expected a dict, 'balanced' or None, got {shown(given)}")
 
     def _expect_stream(self, classes: Any) -> None:
         """Raise ValueError unless what has to be known of all data is known of data that come in parts."""

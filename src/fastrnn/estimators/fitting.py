@@ -5,12 +5,11 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from fastrnn._validation import a_bool, as_real
 from fastrnn.data import Dataset
-from fastrnn.estimators.base import Lesson, RecurrentEstimator, or_as_before
+from fastrnn.estimators.base import Lesson, RecurrentEstimator, scaler_of
 from fastrnn.estimators.sequences import (
     FLOATS,
     Array,
@@ -23,7 +22,7 @@ from fastrnn.estimators.sequences import (
     rows_of,
     with_rows,
 )
-from fastrnn.estimators.targets import Weights, expect_share, read_weight, weight_of_rows
+from fastrnn.estimators.targets import Weights, expect_shares, read_weight, weight_of_rows
 from fastrnn.layers import Layer
 from fastrnn.losses import Loss
 from fastrnn.trainer.sources import EVALUATED
@@ -34,6 +33,7 @@ class SequenceEstimator(RecurrentEstimator):
 
     _architecture = (*RecurrentEstimator._architecture, "bidirectional", "standardize")
     _metric: str  # of `Trainer`: what early stopping makes large
+    _least_held_out = 1  # sequences of which there is such a score
     bidirectional: bool
     standardize: bool
 
@@ -70,7 +70,6 @@ class SequenceEstimator(RecurrentEstimator):
 
     # ---- fitting ----
 
-    @or_as_before
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, classes: Any = None) -> Self:
         self._check_parameters()
         if incremental and self.early_stopping:
@@ -78,17 +77,22 @@ class SequenceEstimator(RecurrentEstimator):
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         goes_on = self._continues(incremental)
-        x = self._read_first(X, y) if not goes_on else self._read(X)
-        targets = self._read_targets(y, x, goes_on=goes_on, classes=classes)
-        weight = self._read_weight(sample_weight, x)
-        if not goes_on:
-            self._fit_scales(x, targets, weight)
-            self.n_outputs_ = self._outputs(targets)
-            self._build(x[0].shape[1], self.n_outputs_, readout=self._readout(), bidirectional=bool(self.bidirectional))
-        loss = self._loss(targets, weight)
-        lesson = self._lesson(self._scaled(x), self._scaled_targets(targets), weight, self._strata(targets))
+        with self._unchanged_if_refused():
+            x = self._read_first(X, y) if not goes_on else self._read(X)
+            targets = self._read_targets(y, x, goes_on=goes_on, classes=classes)
+            weight = self._read_weight(sample_weight, x)
+            loss = self._loss(targets, weight)
+            if not goes_on:
+                self._begin(x, targets, weight)
+            lesson = self._lesson(self._scaled(x), self._scaled_targets(targets), weight, self._strata(targets))
         self._train(lesson, loss, self._metric, incremental=incremental, goes_on=goes_on)
         return self
+
+    def _begin(self, x: Sequences, targets: Any, weight: Weights) -> None:
+        """Take the scales from the data, and make a new model."""
+        self._fit_scales(x, targets, weight)
+        self.n_outputs_ = self._outputs(targets)
+        self._build(x[0].shape[1], self.n_outputs_, readout=self._readout(), bidirectional=bool(self.bidirectional))
 
     def _lesson(self, x: Sequences, targets: Any, weight: Weights, strata: Any) -> Lesson:
         """Return what is trained on, and a share held out for early stopping."""
@@ -103,8 +107,13 @@ class SequenceEstimator(RecurrentEstimator):
             random_state=int(self._rng.integers(2**31)),
             stratify=strata,
         )
-        expect_share(weight, train, "trained on")
-        expect_share(weight, held_out, "held out")
+        if weight is not None:
+            expect_shares(*(np.concatenate([np.ravel(weight[i]) for i in part]) for part in (train, held_out)))
+        if len(held_out) < self._least_held_out:
+            raise ValueError(
+                f"early_stopping: expected {self._least_held_out} sequences held out, of which there is a score, "
+                f"got {len(held_out)}; give more, or raise validation_fraction, or set it to False"
+            )
         return Lesson(samples.subset(np.sort(train)), samples.subset(held_out))
 
     # ---- X ----
@@ -157,8 +166,7 @@ class SequenceEstimator(RecurrentEstimator):
         """Take mean and standard deviation of the features from all steps that count."""
         self.scaler_ = None
         if self.standardize:
-            rows = rows_of(x)
-            self.scaler_ = StandardScaler().fit(rows, sample_weight=weight_of_rows(weight, x))
+            self.scaler_ = scaler_of("X", rows_of(x), weight_of_rows(weight, x))
 
     def _scaled(self, x: Sequences) -> Sequences:
         """Return X as the model takes it."""

@@ -163,7 +163,7 @@ class Forecaster(RegressorMixin, SeriesEstimator):
         Raises
         ------
         ValueError, TypeError
-            If a parameter or the data are not what they have to be; nothing has been trained then.
+            If a parameter or the data are not what they have to be; nothing has changed then.
         FloatingPointError
             If the loss or a gradient is no longer finite.
         """
@@ -208,7 +208,7 @@ class Forecaster(RegressorMixin, SeriesEstimator):
             like can use it.
         """
         check_is_fitted(self)
-        x, H = self._read(X, reset=False), self.horizon
+        x, H = self._read(X, reset=False), self._built["horizon"]
         before = self._end[0] if follows(self._labels, X) else x[:0]
         u = self.scaler_.transform(np.concatenate([before, x]))
         told = np.zeros((len(u), self.n_outputs_))
@@ -241,10 +241,10 @@ class Forecaster(RegressorMixin, SeriesEstimator):
             If a forecast is not finite.
         """
         check_is_fitted(self)
-        steps = positive_int("steps", steps)
-        if steps > self.horizon and not self._tells_itself:
+        steps, horizon, window = positive_int("steps", steps), self._built["horizon"], self._built["window"]
+        if steps > horizon and not self._tells_itself:
             raise ValueError(
-                f"steps: expected at most {self.horizon}, the horizon, as X beyond its end is not known, got {steps}"
+                f"steps: expected at most {horizon}, the horizon, as X beyond its end is not known, got {steps}"
             )
         x, labels = (self._end[0], self._labels) if X is None else (self._read(X, reset=False), labels_of(X))
         index = None if labels is None else following(labels, steps)
@@ -253,13 +253,12 @@ class Forecaster(RegressorMixin, SeriesEstimator):
         u = self.scaler_.transform(x)
         parts: list[Array] = []
         with np.errstate(over="ignore", invalid="ignore"):  # seen below
-            for _ in range(0, steps, self.horizon):
+            for _ in range(0, steps, horizon):
                 parts.append(self._ahead(self._histories(u)[-1:])[0])
-                u = np.concatenate([u, parts[-1]])[-self.window :] if self._tells_itself else u
-        ahead = np.concatenate(parts)[:steps]
-        if not np.isfinite(ahead).all():
-            raise FloatingPointError(f"the forecast is no longer finite within {steps} steps; use fewer")
-        found = self._restored(ahead)
+                if not np.isfinite(parts[-1].astype(self.dtype)).all():
+                    raise FloatingPointError(f"the forecast is no longer finite within {steps} steps; use fewer")
+                u = np.concatenate([u, parts[-1]])[-window:] if self._tells_itself else u
+        found = self._restored(np.concatenate(parts)[:steps])
         return found if index is None else self._labelled(found, index)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:

@@ -25,7 +25,8 @@ def following(index: Any, steps: int) -> Any:
     import pandas as pd  # noqa: PLC0415 - it is there if there is an index
 
     if isinstance(index, pd.PeriodIndex):
-        return pd.period_range(index[-1], periods=steps + 1, freq=index.freq, name=index.name)[1:]
+        even = index.equals(pd.period_range(index[0], periods=len(index), freq=index.freq))
+        return pd.period_range(index[-1], periods=steps + 1, freq=index.freq, name=index.name)[1:] if even else None
     if isinstance(index, pd.DatetimeIndex):
         every = index.freq or _step(index)
         return None if every is None else pd.date_range(index[-1], periods=steps + 1, freq=every, name=index.name)[1:]

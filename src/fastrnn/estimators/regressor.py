@@ -4,8 +4,8 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.preprocessing import StandardScaler
 
+from fastrnn.estimators.base import scaler_of
 from fastrnn.estimators.pooling import Pooling
 from fastrnn.estimators.sequences import Array, Sequences, axes_of
 from fastrnn.estimators.targets import Weights, read_columns
@@ -60,6 +60,7 @@ class SequenceRegressor(RegressorMixin, Pooling):
     """
 
     _metric = "r2"
+    _least_held_out = 2
 
     def __init__(
         self,
@@ -124,7 +125,7 @@ class SequenceRegressor(RegressorMixin, Pooling):
         Raises
         ------
         ValueError, TypeError
-            If a parameter or the data are not what they have to be; nothing has been trained then.
+            If a parameter or the data are not what they have to be; nothing has changed then.
         FloatingPointError
             If the loss or a gradient is no longer finite.
         """
@@ -164,7 +165,7 @@ class SequenceRegressor(RegressorMixin, Pooling):
 
     def _fit_scales(self, x: Sequences, targets: Array, weight: Weights) -> None:
         super()._fit_scales(x, targets, weight)
-        self.target_scaler_ = StandardScaler().fit(targets, sample_weight=weight) if self.standardize else None
+        self.target_scaler_ = scaler_of("y", targets, weight) if self.standardize else None
 
     def _scaled_targets(self, targets: Array) -> Array:
         return targets if self.target_scaler_ is None else np.asarray(self.target_scaler_.transform(targets))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 
-from fastrnn._validation import first_not_finite, real_array
+from fastrnn._validation import first_not_finite, real_array, shown
 from fastrnn.data.checks import expect_finite
 
 Array = NDArray[Any]
@@ -72,6 +72,7 @@ def read_sequences(estimator: Any, X: Any, *, reset: bool, features: int | None 
             )
         first: Any = x[0]
     else:
+        _expect_same_columns(parts)
         x = [_sequence(i, one) for i, one in enumerate(parts)]
         first = parts[0] if getattr(parts[0], "ndim", 1) == 2 else x[0]
     if features is None:
@@ -86,13 +87,35 @@ def read_sequences(estimator: Any, X: Any, *, reset: bool, features: int | None 
     return x
 
 
+def _expect_same_columns(parts: list[Any]) -> None:
+    """Raise ValueError if tables among the sequences have other columns than the first one, or in another order."""
+    names: list[Any] | None = None
+    for i, one in enumerate(parts):
+        own = getattr(one, "columns", None)
+        if own is None:
+            continue
+        names = list(own) if names is None else names
+        if list(own) != names:
+            raise ValueError(f"X[{i}]: expected the columns {shown(names)}, in this order, got {shown(list(own))}")
+
+
 def _sequence(i: int, value: Any) -> Array:
     """Return one sequence as (T_i, F)."""
-    array = real_array(f"X[{i}]", value)
+    array = real_array(f"X[{i}]", _plain(value))
     array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(f"X[{i}]: expected shape (T, F) or (T,) with at least one step and feature, got {array.shape}")
     return array
+
+
+def _plain(value: Any) -> Any:
+    """Return a table of pandas' own numbers, which may be missing, as an array with NaN there; all else as it is."""
+    if hasattr(value, "to_numpy") and np.asarray(value).dtype == np.dtype(object):
+        try:
+            return value.to_numpy(dtype=np.float64, na_value=np.nan)
+        except (TypeError, ValueError):
+            pass  # no numbers, which is about to be said
+    return value
 
 
 # ---- rows ----

@@ -130,7 +130,7 @@ class SequenceTagger(ClassifierMixin, Classifying):
         Raises
         ------
         ValueError, TypeError
-            If a parameter or the data are not what they have to be; nothing has been trained then.
+            If a parameter or the data are not what they have to be; nothing has changed then.
         FloatingPointError
             If the loss or a gradient is no longer finite.
         """

@@ -17,7 +17,7 @@ from fastrnn.layers.base import Array
 from fastrnn.layers.stack import Direction, LayerTape, Rates, Stack, Weights
 from fastrnn.threads import get_num_threads, num_threads
 from fastrnn.torch.call import Call
-from fastrnn.torch.fallback import differentiable
+from fastrnn.torch.fallback import differentiable, is_batched
 
 
 def run(call: Call, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -41,7 +41,7 @@ def run(call: Call, x: Tensor, states: Sequence[Tensor], weights: Sequence[Tenso
     tensors = (x, *states, *weights)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         return tuple(Recurrence.apply(call, len(states), *tensors))
-    return _forward(call, (x, *states), _weights(call, weights), record=False)[0]
+    return _forward(call, (x, *states), _weights(call, weights), _seed(call), record=False)[0]
 
 
 class Recurrence(Function):
@@ -50,41 +50,45 @@ class Recurrence(Function):
     @staticmethod
     def forward(ctx: Any, call: Call, states: int, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Return the output and the final states of x, so many initial states and the weights."""
-        weights = _weights(call, tensors[1 + states :])
-        results, tapes = _forward(call, tensors[: 1 + states], weights, record=True)
-        # PyTorch keeps it all: it frees it after backward, lets hooks move it, and sees what was overwritten meanwhile,
-        # the output too, which shares its memory with the recording.
-        ctx.save_for_backward(*tensors, results[0], *_flat(tapes))
-        ctx.call, ctx.states, ctx.weights, ctx.seeds = call, states, weights, [tape.seed for tape in tapes]
+        seed = _seed(call)
+        results, tapes = _forward(call, tensors[: 1 + states], _weights(call, tensors[1 + states :]), seed, record=True)
+        # PyTorch keeps it all: it frees it after backward, lets hooks move it, and sees what was overwritten meanwhile.
+        ctx.save_for_backward(*tensors, *_flat(tapes))
+        ctx.call, ctx.states, ctx.seed, ctx.seeds = call, states, seed, [tape.seed for tape in tapes]
+        ctx.output = _counter(results[0])
         ctx.set_materialize_grads(False)
         return results
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the gradients of what `forward` took."""
-        wanted, saved = ctx.needs_input_grad[2:], ctx.saved_tensors
-        tensors, kept = saved[: len(wanted)], saved[len(wanted) + 1 :]
-        if torch.is_grad_enabled():  # create_graph=True
-            return None, None, *differentiable(ctx.call, ctx.states, tensors, grads, wanted)
-        tapes = _tapes(ctx.call, kept, ctx.seeds)
-        found = _backward(ctx.call, tensors[: 1 + ctx.states], ctx.weights, tapes, grads, want_x=wanted[0])
-        return None, None, *found  # PyTorch drops those that nobody wants
+        call, wanted, saved = ctx.call, ctx.needs_input_grad[2:], ctx.saved_tensors
+        tensors, kept = saved[: len(wanted)], saved[len(wanted) :]
+        again = torch.is_grad_enabled()  # create_graph=True
+        if again or any(map(is_batched, grads)):
+            return None, None, *differentiable(call, ctx.states, tensors, grads, wanted, create_graph=again)
+        inputs, weights = tensors[: 1 + ctx.states], _weights(call, tensors[1 + ctx.states :])
+        if ctx.output._version:  # a later operation in place: the output shares its memory with the recording
+            tapes = _forward(call, inputs, weights, ctx.seed, record=True)[1]
+        else:
+            tapes = _tapes(call, inputs[0], kept, ctx.seeds)
+        found = _backward(call, inputs, weights, tapes, grads, want_x=wanted[0])
+        return None, None, *(grad if want else None for grad, want in zip(found, wanted, strict=True))
 
 
 # ---- the kernels' side: arrays on the tensors' memory ----
 
 
 def _forward(
-    call: Call, inputs: Sequence[Tensor], weights: Sequence[Weights], *, record: bool
+    call: Call, inputs: Sequence[Tensor], weights: Sequence[Weights], seed: int | None, *, record: bool
 ) -> tuple[tuple[Tensor, ...], list[LayerTape]]:
     """Return the output and the final states of x and initial states, and the recording if there is one."""
-    x, *start = map(_array, inputs)
-    start = start or [np.zeros(call.state_shape, x.dtype) for _ in range(call.states)]
-    rows = x.reshape(call.batch.size, x.shape[-1])
-    rng = _generator() if call.dropout else None
+    rows, *start = _rows(inputs[0]), *map(_array, inputs[1:])
+    start = start or [np.zeros(call.state_shape, rows.dtype) for _ in range(call.states)]
+    rng = None if seed is None else np.random.default_rng(seed)
     with _threads():
         output, final, tapes = _stack(call).forward(weights, call.batch, rows, start, record=record, rng=rng)
-    return tuple(map(torch.from_numpy, (output.reshape(*x.shape[:-1], -1), *final))), tapes
+    return tuple(map(torch.from_numpy, (output.reshape(*inputs[0].shape[:-1], -1), *final))), tapes
 
 
 def _backward(
@@ -110,7 +114,12 @@ def _backward(
 
 def _array(tensor: Tensor) -> Array:
     """Return an array on a tensor's memory, or on that of a copy if the tensor is not contiguous."""
-    return np.asarray(tensor.detach().contiguous().numpy())
+    return np.asarray(tensor.detach().contiguous().resolve_neg().numpy())
+
+
+def _rows(x: Tensor) -> Array:
+    """Return x as the kernels take it: (S, I)."""
+    return _array(x).reshape(-1, x.shape[-1])
 
 
 def _weights(call: Call, tensors: Sequence[Tensor]) -> list[Weights]:
@@ -131,32 +140,38 @@ def _threads() -> Any:
     return num_threads(min(torch.get_num_threads(), get_num_threads()))
 
 
-def _generator() -> np.random.Generator:
-    """Return a generator that `torch.manual_seed` decides."""
-    return np.random.default_rng(int(torch.randint(2**63 - 1, ())))
+def _seed(call: Call) -> int | None:
+    """Return what decides the masks of dropout, from PyTorch's generator; None without dropout."""
+    return int(torch.randint(2**63 - 1, (), device="cpu")) if call.dropout else None
 
 
 # ---- what is kept ----
 
 
+def _counter(tensor: Tensor) -> Tensor:
+    """Return an empty tensor whose version rises whenever an operation writes to the other one's memory."""
+    counter = tensor.detach()
+    counter.data = tensor.new_empty(0)
+    return counter
+
+
 def _flat(tapes: Sequence[LayerTape]) -> list[Tensor | None]:
-    """Return the arrays of a recording as tensors; `_tapes` undoes it."""
-    arrays = [
-        array
-        for tape in tapes
-        for array in (tape.x, tape.output, *(array for one in tape.directions for array in (one.h, one.c, one.saved)))
-    ]
+    """Return the arrays of a recording as tensors, without the input; `_tapes` undoes it."""
+    arrays: list[Any] = []
+    for k, tape in enumerate(tapes):
+        arrays += [tape.x] * (k > 0) + [tape.output]
+        arrays += (array for one in tape.directions for array in (one.h, one.c, one.saved))
     return [None if array is None else torch.from_numpy(array) for array in arrays]
 
 
-def _tapes(call: Call, kept: Sequence[Tensor | None], seeds: Sequence[int | None]) -> list[LayerTape]:
+def _tapes(call: Call, x: Tensor, kept: Sequence[Tensor | None], seeds: Sequence[int | None]) -> list[LayerTape]:
     """Return the recording that `_flat` took apart."""
     arrays: Iterator[Any] = iter([None if tensor is None else tensor.numpy() for tensor in kept])
     tapes = []
-    for seed in seeds:
-        x, output = next(arrays), next(arrays)
+    for k, seed in enumerate(seeds):
+        rows, output = next(arrays) if k else _rows(x), next(arrays)
         directions = (
             Direction(next(arrays), next(arrays), next(arrays), None, None, None) for _ in range(call.directions)
         )
-        tapes.append(LayerTape(x, seed, tuple(directions), output))
+        tapes.append(LayerTape(rows, seed, tuple(directions), output))
     return tapes

@@ -49,7 +49,7 @@ def from_torch(module: Any) -> Any:
     Notes
     -----
     Calling evaluates, as in PyTorch after ``eval()``. Recording drops with the same probability and scale, but draws
-    other masks than PyTorch's generator. ``requires_grad`` is not kept.
+    other masks than PyTorch's generator. ``requires_grad`` and hooks of gradients are not kept.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def _expect_plain(module: Any, kind: type[Any], name: str) -> None:
     """Raise unless a module computes what its type says, with parameters that it holds as they are."""
     forward = type(module).forward
     own = forward is not kind.forward and not forward.__module__.startswith("fastrnn.torch.")
-    if own or "forward" in vars(module):
+    if own or "forward" in vars(module) or type(module).__call__ is not nn.Module.__call__:
         raise _own_forward(module, name)
     kind_name = type(module).__name__
     if any(map(nn.parameter.is_lazy, module.parameters(recurse=False))):
@@ -239,7 +239,7 @@ def to_torch(model: Layer) -> Any:
     >>> module(torch.zeros(5, 10, 3)).shape, list(module.state_dict())[-2:]
     (torch.Size([5, 2]), ['2.weight', '2.bias'])
     """
-    if isinstance(model, Sequential):
+    if type(model) is Sequential:
         return chain.Chain(*[_module(layer, f"layer {i}", batch_first=True) for i, layer in enumerate(model.layers)])
     return _module(model, "model", batch_first=bool(getattr(model, "batch_first", False)))
 

@@ -84,10 +84,21 @@ def mode_not_covered() -> str | None:
     return None
 
 
+def is_batched(grad: Tensor | None) -> bool:
+    """Whether it is many gradients at once, of ``torch.autograd.grad(..., is_grads_batched=True)``."""
+    return grad is not None and bool(torch._C._functorch.is_legacy_batchedtensor(grad))
+
+
 def differentiable(
-    call: Call, states: int, tensors: Sequence[Tensor], grads: Sequence[Tensor | None], wanted: Sequence[bool]
+    call: Call,
+    states: int,
+    tensors: Sequence[Tensor],
+    grads: Sequence[Tensor | None],
+    wanted: Sequence[bool],
+    *,
+    create_graph: bool,
 ) -> list[Tensor | None]:
-    """Return the gradients of x, so many states and the weights by operations that can be differentiated again.
+    """Return the gradients of x, so many states and the weights by PyTorch's operations.
 
     Parameters
     ----------
@@ -100,23 +111,25 @@ def differentiable(
         Of the output and the final states; None for zeros.
     wanted : sequence of bool
         Which of the tensors need one.
+    create_graph : bool
+        Whether gradients of the gradients may be wanted; else there are many of each at once.
 
     Raises
     ------
     RuntimeError
         If there was dropout, whose masks PyTorch would draw anew.
     """
+    what = (
+        "gradients of gradients (create_graph=True)" if create_graph else "batches of gradients (is_grads_batched=True)"
+    )
     if call.dropout:
-        raise RuntimeError(
-            "backward: gradients of gradients (create_graph=True) are not to be had through dropout; "
-            "set dropout=0 or call eval()"
-        )
-    warn("a gradient that can be differentiated again (create_graph=True)")
+        raise RuntimeError(f"backward: {what} are not to be had through dropout; set dropout=0 or call eval()")
+    warn("a gradient that can be differentiated again (create_graph=True)" if create_graph else what)
     with torch.enable_grad():
         pairs = [(y, grad) for y, grad in zip(_torch(call, tensors, states), grads, strict=True) if grad is not None]
         inputs = [tensor for tensor, want in zip(tensors, wanted, strict=True) if want]
         outputs, given = zip(*pairs, strict=True)
-        found = iter(torch.autograd.grad(outputs, inputs, given, create_graph=True, allow_unused=True))
+        found = iter(torch.autograd.grad(outputs, inputs, given, create_graph=create_graph, allow_unused=True))
     return [next(found) if want else None for want in wanted]
 
 
