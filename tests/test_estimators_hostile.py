@@ -151,7 +151,7 @@ def test_what_is_held_out_has_weight(name):
     weight[0] = 1.0  # of a sequence that this random_state does not hold out
     if name == "forecaster":
         weight[:40] = 1.0
-    with pytest.raises(ValueError, match="sample_weight: .* among those that are held out"):
+    with pytest.raises(ValueError, match="early_stopping: expected some weight on what is held out"):
         model.fit(given, told, weight)
 
 

@@ -170,25 +170,24 @@ def test_a_fit_that_fails_leaves_the_model_of_before(name):
 
 def test_a_training_that_fails_leaves_nothing_fitted():
     X = ragged()
-    estimator = small("regressor", standardize=False)
-    parameters = dict(vars(estimator))
+    estimator = fitted("regressor", warm_start=True, standardize=False)
+    estimator.set_params(warm_start=False)
     with pytest.raises(ValueError, match=r"^y: expected numbers that float32 can hold"):
         estimator.fit(X, np.full(N, 1e40))
-    assert vars(estimator) == parameters
     with pytest.raises(ValueError, match="not fitted"):
         estimator.predict(X)
-    estimator.fit(X, np.arange(N))
-    with pytest.raises(ValueError, match=r"^y: expected numbers that float32 can hold"):
-        estimator.fit(X, np.full(N, 1e40))
-    assert estimator.set_params(warm_start=True).fit(X, np.arange(N)).n_iter_ == 6
+    estimator.set_params(warm_start=True).fit(X, np.arange(N))
+    assert estimator.n_iter_ == 3
 
 
 def test_all_labels_are_asked_for_after_a_fit_that_failed():
     X = ragged()
     y = targets("classifier", X)
     estimator = small("classifier")
+    parameters = dict(vars(estimator))
     with pytest.raises(ValueError, match="sample_weight"):
         estimator.fit(X, y, [1.0])
+    assert vars(estimator) == parameters
     with pytest.raises(ValueError, match=r"^classes: expected all labels that there will be in the first call"):
         estimator.partial_fit(X, y)
 
@@ -198,10 +197,10 @@ def test_weights_have_to_count_where_something_is_held_out(name):
     X = ragged()
     y, without = targets(name, X), []
     for weight in np.eye(N):  # which count in one place or in the other
-        with pytest.raises(ValueError, match=r"^sample_weight: .* not zero among those") as refused:
+        with pytest.raises(ValueError, match=r": expected some weight on what is .*, got zeros alone") as refused:
             small(name, early_stopping=True).fit(X, y, weight)
-        without.append(str(refused.value).split(" are ")[-1])
-    assert (without.count("trained on"), without.count("held out")) == (3, 21)
+        without.append(str(refused.value).split(":")[0])
+    assert (without.count("sample_weight"), without.count("early_stopping")) == (3, 21)
     assert small(name).fit(X, y, weight).n_iter_ == 3
 
 

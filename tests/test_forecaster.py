@@ -315,7 +315,7 @@ def test_what_can_not_be_told():
         (-1, {}, "trained on"),
         (9, {}, "held out"),
     ):
-        with pytest.raises(ValueError, match=f"^sample_weight: .* among those that are {share}$"):
+        with pytest.raises(ValueError, match=f": expected some weight on what is {share}, got zeros alone"):
             Forecaster(**SMALL | {"early_stopping": True} | parameters).fit(FEATURES, SEASON, np.eye(T)[place])
     model.rest_scale_ = np.full(2, np.inf)
     with pytest.raises(FloatingPointError, match="the forecast is no longer finite within 2 steps"):

@@ -218,11 +218,11 @@ def test_the_chain_trains_saves_and_exports(tmp_path):
     torch.save(module, tmp_path / "module.pt")
     assert torch.equal(torch.load(tmp_path / "module.pt", weights_only=False)(x), module(x))
     assert torch.equal(copy.deepcopy(module)(x), module(x))
-    with warnings.catch_warnings():  # PyTorch's own, of every nn.GRU
+    with warnings.catch_warnings():  # PyTorch's own, of every nn.GRU and of every file
         warnings.simplefilter("ignore")
         file = io.BytesIO()
         torch.export.save(torch.export.export(module.eval(), (x,)), file)
-    exported = torch.export.load(io.BytesIO(file.getvalue())).module()
+        exported = torch.export.load(io.BytesIO(file.getvalue())).module()
     expect_close(exported(x).detach().numpy(), module(x).detach().numpy(), "float32")
 
 

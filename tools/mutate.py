@@ -99,7 +99,7 @@ ESTIMATOR, LESSONS, LABELS, POOLED, TAGGER = (
 )
 FORECASTER_TESTS = ("forecaster", "forecaster_labels")
 ROWS_OF_SERIES, FORECASTER = "src/fastrnn/estimators/series.py", "src/fastrnn/estimators/forecaster.py"
-TORCH_TESTS = ("torch_autograd", "torch_accelerate", "torch_modules")
+TORCH_TESTS = ("torch_hostile", "torch_autograd", "torch_accelerate", "torch_modules")
 MODULES, AUTOGRAD, FALLBACK, CONVERTED = (
     f"src/fastrnn/torch/{name}.py" for name in ("modules", "autograd", "fallback", "chain")
 )
@@ -553,13 +553,13 @@ MUTATIONS = [
     Mutation("errors that overlap count as more than independent ones", INTERVALS, "float(((1 - k / m)", "-float(((1 - k / m)", FORECAST_TESTS),
     Mutation("intervals of one side", INTERVALS, "(1 + COVERAGE) / 2", "COVERAGE", FORECAST_TESTS),
     # estimators
-    Mutation("labels of a fit that failed are kept", ESTIMATOR, "            vars(self).update(before)\n", "", ESTIMATOR_TESTS),
+    Mutation("labels of a fit that failed are kept", ESTIMATOR, "            self.__dict__.update(before)\n", "", ESTIMATOR_TESTS),
     Mutation("partial_fit begins with a new optimiser", ESTIMATOR, "if not incremental or not goes_on:", "if True:", ESTIMATOR_TESTS),
     Mutation("the estimator's gradient is not clipped", ESTIMATOR, "            clip_norm=self.clip_norm,\n", "", ESTIMATOR_TESTS),
     Mutation("no dropout before the last layer", ESTIMATOR, "Dropout(self.dropout) if self.dropout else None", "None", ESTIMATOR_TESTS),
     Mutation("early stopping keeps the worst", ESTIMATOR, "maximize=True", "maximize=False", ESTIMATOR_TESTS),
     Mutation("always the same share is held out", LESSONS, "random_state=int(self._rng.integers(2**31))", "random_state=0", ESTIMATOR_TESTS),
-    Mutation("weights do not count in the scales of X", LESSONS, "scaler_of(\"X\", rows_of(x), weight_of_rows(weight, x))", "scaler_of(\"X\", rows_of(x))", ESTIMATOR_TESTS),
+    Mutation("weights do not count in the scales of X", LESSONS, "rows_of(x), weight_of_rows(weight, x))", "rows_of(x))", ESTIMATOR_TESTS),
     Mutation("an unknown label is taken for the next one", LABELS, "known = self.classes_[numbers] == labels", "known = np.ones(np.shape(labels), bool)", ESTIMATOR_TESTS),
     Mutation("balanced without weights", LABELS, "np.bincount(numbers, weight, minlength", "np.bincount(numbers, minlength", ESTIMATOR_TESTS),
     Mutation("the reversed direction is read where it began", POOLED, "Ends() if self.bidirectional else Last()", "Last()", ESTIMATOR_TESTS),
@@ -573,7 +573,7 @@ MUTATIONS = [
     Mutation("states of a packed sequence unsorted", MODULES, "tuple(state.index_select(1, sort) for state in states)", "tuple(states)", TORCH_TESTS),
     Mutation("dropout in evaluation", MODULES, "if self.training and self.num_layers > 1", "if self.num_layers > 1", TORCH_TESTS),
     Mutation("the caller's gradient overwritten", AUTOGRAD, "_array(grad).copy() for", "_array(grad) for", TORCH_TESTS),
-    Mutation("an overwritten output not noticed", AUTOGRAD, "if ctx.output._version:", "if False:", ("torch_hostile",)),
+    Mutation("an overwritten output taken for the recording", AUTOGRAD, "if ctx.output._version:", "if False:", TORCH_TESTS),
     Mutation("PyTorch's number of threads ignored", AUTOGRAD, "num_threads(min(torch", "num_threads(max(torch", TORCH_TESTS),
     Mutation("tangents lost", FALLBACK, "if unpack_dual(tensor).tangent is None", "if True", TORCH_TESTS),
     Mutation("padding counts in a converted mean", CONVERTED, "x.masked_fill(beyond, 0).sum(dim=1)", "x.sum(dim=1)", ("torch_converting",)),

@@ -2,9 +2,9 @@
 
 import math
 import warnings
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -27,28 +27,6 @@ class Lesson(NamedTuple):
 
     samples: Dataset
     held_out: Dataset | None = None
-
-
-Fitted = TypeVar("Fitted")
-
-
-def or_as_before(fit: Callable[..., Fitted]) -> Callable[..., Fitted]:
-    """Return a method that leaves the estimator as it was if it raises.
-
-    Else labels and scales that have been taken over before something is refused would stand beside the model of before.
-    """
-
-    @wraps(fit)
-    def fit_or_not(self: BaseEstimator, *args: Any, **options: Any) -> Fitted:
-        before = dict(vars(self))
-        try:
-            return fit(self, *args, **options)
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
-
-    return fit_or_not
 
 
 class RecurrentEstimator(BaseEstimator):
@@ -102,6 +80,17 @@ class RecurrentEstimator(BaseEstimator):
         """Return whether a training has come to its end."""
         return hasattr(self, "n_iter_")
 
+    @contextmanager
+    def _unchanged_if_refused(self) -> Iterator[None]:
+        """Take back what was set within the ``with`` block if it ends in an error: a model that was there stays."""
+        before = vars(self).copy()
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
     def _continues(self, incremental: bool) -> bool:
         """Return whether training goes on with the model that is there, and from its classes and scales.
 
@@ -140,6 +129,7 @@ class RecurrentEstimator(BaseEstimator):
             From (T, N, H) to (N, H).
         bidirectional : bool
         """
+        self.__dict__.pop("n_iter_", None)  # until this model has been trained
         self._rng = self._generator()
         self._built = {name: getattr(self, name) for name in self._architecture}
         between = self.dropout if self.num_layers > 1 else 0.0

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from fastrnn._validation import a_bool, as_real
 from fastrnn.data import Dataset
-from fastrnn.estimators.base import Lesson, RecurrentEstimator, or_as_before, scaler_of
+from fastrnn.estimators.base import Lesson, RecurrentEstimator, scaler_of
 from fastrnn.estimators.sequences import (
     FLOATS,
     Array,
@@ -22,7 +22,7 @@ from fastrnn.estimators.sequences import (
     rows_of,
     with_rows,
 )
-from fastrnn.estimators.targets import Weights, expect_share, read_weight, weight_of_rows
+from fastrnn.estimators.targets import Weights, expect_shares, read_weight, weight_of_rows
 from fastrnn.layers import Layer
 from fastrnn.losses import Loss
 from fastrnn.trainer.sources import EVALUATED
@@ -70,7 +70,6 @@ class SequenceEstimator(RecurrentEstimator):
 
     # ---- fitting ----
 
-    @or_as_before
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, classes: Any = None) -> Self:
         self._check_parameters()
         if incremental and self.early_stopping:
@@ -78,13 +77,14 @@ class SequenceEstimator(RecurrentEstimator):
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         goes_on = self._continues(incremental)
-        x = self._read_first(X, y) if not goes_on else self._read(X)
-        targets = self._read_targets(y, x, goes_on=goes_on, classes=classes)
-        weight = self._read_weight(sample_weight, x)
-        loss = self._loss(targets, weight)
-        if not goes_on:
-            self._begin(x, targets, weight)
-        lesson = self._lesson(self._scaled(x), self._scaled_targets(targets), weight, self._strata(targets))
+        with self._unchanged_if_refused():
+            x = self._read_first(X, y) if not goes_on else self._read(X)
+            targets = self._read_targets(y, x, goes_on=goes_on, classes=classes)
+            weight = self._read_weight(sample_weight, x)
+            loss = self._loss(targets, weight)
+            if not goes_on:
+                self._begin(x, targets, weight)
+            lesson = self._lesson(self._scaled(x), self._scaled_targets(targets), weight, self._strata(targets))
         self._train(lesson, loss, self._metric, incremental=incremental, goes_on=goes_on)
         return self
 
@@ -107,13 +107,13 @@ class SequenceEstimator(RecurrentEstimator):
             random_state=int(self._rng.integers(2**31)),
             stratify=strata,
         )
+        if weight is not None:
+            expect_shares(*(np.concatenate([np.ravel(weight[i]) for i in part]) for part in (train, held_out)))
         if len(held_out) < self._least_held_out:
             raise ValueError(
                 f"early_stopping: expected {self._least_held_out} sequences held out, of which there is a score, "
                 f"got {len(held_out)}; give more, or raise validation_fraction, or set it to False"
             )
-        expect_share(weight, train, "trained on")
-        expect_share(weight, held_out, "held out")
         return Lesson(samples.subset(np.sort(train)), samples.subset(held_out))
 
     # ---- X ----

@@ -11,10 +11,10 @@ from sklearn.preprocessing import StandardScaler
 
 from fastrnn._validation import as_real, positive_int
 from fastrnn.data import Dataset, windows
-from fastrnn.estimators.base import Lesson, RecurrentEstimator, or_as_before, scaler_of
+from fastrnn.estimators.base import Lesson, RecurrentEstimator, scaler_of
 from fastrnn.estimators.labels import labels_of
 from fastrnn.estimators.sequences import Array, axes_of, read_table
-from fastrnn.estimators.targets import expect_share, read_columns, read_weight
+from fastrnn.estimators.targets import expect_shares, read_columns, read_weight
 from fastrnn.forecasting.regression import Regression
 from fastrnn.layers import Last
 from fastrnn.losses import MSE
@@ -46,24 +46,25 @@ class SeriesEstimator(RecurrentEstimator):
 
     # ---- training ----
 
-    @or_as_before
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> Self:
         self._check_parameters()
         goes_on = self._continues(incremental)
-        x = self._read(X, reset=not goes_on)
-        values = self._read_targets(X, y, x, goes_on=goes_on)
-        weight = np.ones(len(x)) if sample_weight is None else read_weight(sample_weight, x, "row")
-        if incremental and goes_on:
-            new = len(x)  # windows whose targets are all there, and were not before
-            x, values, weight = (np.concatenate(pair) for pair in zip(self._end, (x, values, weight), strict=True))
-        else:
-            new = self._enough(len(x)) - self.horizon
-        train = self._trained_on(new, hold_out=self.early_stopping and not incremental)
-        if not goes_on:
-            self._begin(x, values, weight)
-        last = slice(1 - self.window - self.horizon, None)
-        self._end, self._labels = (x[last], values[last], weight[last]), labels_of(X, y)
-        samples = self._windows(self.scaler_.transform(x), self.target_scaler_.transform(values), weight, new)
+        with self._unchanged_if_refused():
+            x = self._read(X, reset=not goes_on)
+            values = self._read_targets(X, y, x, goes_on=goes_on)
+            weight = np.ones(len(x)) if sample_weight is None else read_weight(sample_weight, x, "row")
+            if incremental and goes_on:
+                new = len(x)  # windows whose targets are all there, and were not before
+                x, values, weight = (np.concatenate(pair) for pair in zip(self._end, (x, values, weight), strict=True))
+            else:
+                new = self._enough(len(x)) - self.horizon
+            train = self._trained_on(new, hold_out=self.early_stopping and not incremental)
+            if not goes_on:
+                self._begin(x, values, weight)
+            last = slice(1 - self.window - self.horizon, None)
+            self._end, self._labels = (x[last], values[last], weight[last]), labels_of(X, y)
+            samples = self._windows(self.scaler_.transform(x), self.target_scaler_.transform(values), weight, new)
+            expect_shares(samples[2][train], samples[2][train.stop + self.horizon - 1 :])
         self._train_on_windows(*samples, train, incremental=incremental, goes_on=goes_on)
         return self
 
@@ -107,9 +108,6 @@ class SeriesEstimator(RecurrentEstimator):
     ) -> None:
         """Fit the linear part to windows, and train the network on what it leaves over."""
         end = np.arange(train.stop + self.horizon - 1, len(x))  # held out; without that train has all windows
-        expect_share(weight, range(train.stop), "trained on")
-        if len(end):
-            expect_share(weight, end, "held out")
         if incremental and goes_on:
             self._sums.add(_flat(x), follow, weight)
             beta = self._sums.solve(np.full(len(self._sums.center), self.linear_.alpha_))

@@ -1,6 +1,5 @@
 """Targets that are numbers, and weights: read and checked. N sequences, or rows of one series; K targets of each."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -42,22 +41,24 @@ def read_weight(sample_weight: Any, x: Any, of: str) -> Array:
     return weight
 
 
-def expect_weights(weight: Any, of: str = "sample_weight") -> None:
+def expect_weights(weight: Array) -> None:
     """Raise ValueError unless all weights are at least 0, and the largest one is of a size that float32 can add up."""
     if weight.min() < 0:
-        raise ValueError(f"{of}: expected numbers >= 0, got {weight.min():g}")
+        raise ValueError(f"sample_weight: expected numbers >= 0, got {weight.min():g}")
     if not weight.any():
-        raise ValueError(f"{of}: expected at least one that is not zero, got zeros alone")
+        raise ValueError("sample_weight: expected at least one that is not zero, got zeros alone")
     if not 1e-30 <= weight.max() <= 1e30:
         raise ValueError(
-            f"{of}: expected the largest to be from 1e-30 to 1e30, got {weight.max():g}; only ratios matter"
+            f"sample_weight: expected the largest to be from 1e-30 to 1e30, got {weight.max():g}; only ratios matter"
         )
 
 
-def expect_share(weight: Weights, samples: Iterable[int], are: str) -> None:
-    """Raise ValueError if none of some samples counts: what they are for would be 0 / 0."""
-    if weight is not None and not any(np.any(weight[i]) for i in samples):
-        raise ValueError(f"sample_weight: expected at least one that is not zero among those that are {are}")
+def expect_shares(trained_on: Array, held_out: Array) -> None:
+    """Raise ValueError if all weights of one part are zero: what it is for would be 0 / 0. None may be held out."""
+    if not trained_on.any():
+        raise ValueError("sample_weight: expected some weight on what is trained on, got zeros alone")
+    if len(held_out) and not held_out.any():
+        raise ValueError("early_stopping: expected some weight on what is held out, got zeros alone; set it to False")
 
 
 def weight_of_rows(weight: Weights, x: Sequences) -> Array | None:

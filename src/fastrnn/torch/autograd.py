@@ -73,7 +73,7 @@ class Recurrence(Function):
         else:
             tapes = _tapes(call, inputs[0], kept, ctx.seeds)
         found = _backward(call, inputs, weights, tapes, grads, want_x=wanted[0])
-        return None, None, *found  # PyTorch drops those that nobody wants
+        return None, None, *(grad if want else None for grad, want in zip(found, wanted, strict=True))
 
 
 # ---- the kernels' side: arrays on the tensors' memory ----
