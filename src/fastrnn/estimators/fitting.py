@@ -103,12 +103,15 @@ class SequenceEstimator(RecurrentEstimator):
             return Lesson(samples)
         if len(samples) < 2:
             raise ValueError("early_stopping: expected several sequences, of which a share is held out, got one")
-        train, held_out = train_test_split(
-            np.arange(len(samples)),
-            test_size=self.validation_fraction,
-            random_state=int(self._rng.integers(2**31)),
-            stratify=strata,
-        )
+        try:
+            train, held_out = train_test_split(
+                np.arange(len(samples)),
+                test_size=self.validation_fraction,
+                random_state=int(self._rng.integers(2**31)),
+                stratify=strata,
+            )
+        except ValueError as error:  # a class of one sequence, for example
+            raise ValueError(f"early_stopping: a share of each class can't be held out. {error}") from None
         expect_scored(None if weight is None else np.concatenate([np.ravel(weight[i]) for i in held_out]))
         if len(held_out) < self._least_held_out:
             raise ValueError(
