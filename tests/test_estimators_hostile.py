@@ -172,3 +172,22 @@ def test_classes_have_weight(name):
         model.fit(X, targets(name), Y)
     with pytest.raises(ValueError, match=r"class_weight: expected a dict, 'balanced' or None, got array"):
         model.set_params(class_weight=np.ones(2)).fit(X, targets(name))
+
+
+# ---- classes ----
+
+
+def test_labels_that_the_tagger_has_not_seen_are_missed():
+    labels = np.where(X[:, :, 0] > 0, "up", "down")
+    model = SequenceTagger(**SMALL).fit(X, labels)
+    right = model.predict(X) == labels
+    others = np.where(right & (X[:, :, 1] > 0), "elsewhere", labels)
+    assert model.score(X, others) == pytest.approx((right & (others == labels)).mean(), rel=1e-12)
+    assert model.score(X, np.full((N, T), "elsewhere")) == 0
+
+
+def test_a_class_of_one_sequence_has_no_share_to_hold_out():
+    with pytest.raises(
+        ValueError, match=r"early_stopping: a share of each class can't be held out\. The least populated"
+    ):
+        small("classifier", early_stopping=True).fit(X, np.arange(N) == 3)
