@@ -144,6 +144,8 @@ class SeriesEstimator(RecurrentEstimator):
         columns = values.reshape(len(values), -1)
         if goes_on and columns.shape[1] != self.n_outputs_:
             raise ValueError(f"y: expected {self.n_outputs_} values a row as before, got shape {values.shape}")
+        if goes_on and self._tells_itself and not np.array_equal(x, columns):
+            raise ValueError("y: expected X itself, as before, got other values; set warm_start=False, or clone")
         told = X if y is None else y
         self.n_outputs_ = columns.shape[1]
         self._flat = axes_of(told) == 1
