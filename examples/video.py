@@ -109,10 +109,12 @@ def repeatable(seed: int) -> Iterator[None]:
     """Let PyTorch draw from a seed and use one thread, as fastrnn does in an example; then all is as it was."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
-    torch.set_num_threads(threads)
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def train(

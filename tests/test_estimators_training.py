@@ -8,9 +8,37 @@ import pytest
 
 import fastrnn
 from estimator_data import ESTIMATORS, N, T, fitted, ragged, sequences, small, targets, told
+from fastrnn.estimators import fitting
 
 NAMES = list(ESTIMATORS)
 every = pytest.mark.parametrize("name", NAMES)
+
+
+@every
+def test_the_gradient_is_clipped(name):
+    """Adam divides by the gradient's own size, and 1e-8: what is far below moves nothing."""
+    still, moving = (np.array(fitted(name, clip_norm=norm).loss_curve_) for norm in (1e-16, None))
+    np.testing.assert_allclose(still, still[0], rtol=1e-6)
+    assert moving[-1] < 0.99 * moving[0]
+
+
+def test_the_best_loss_is_the_least():
+    estimator = fitted("regressor", learning_rate=1.0, epochs=6)
+    assert estimator.best_loss_ == min(estimator.loss_curve_) < estimator.loss_curve_[-1]
+
+
+def test_the_random_state_chooses_what_is_held_out(monkeypatch):
+    split, shares = fitting.train_test_split, []
+
+    def watched(*args, **options):
+        shares.append(split(*args, **options))
+        return shares[-1]
+
+    monkeypatch.setattr(fitting, "train_test_split", watched)
+    for state in (0, 0, 1):
+        fitted("regressor", early_stopping=True, random_state=state)
+    assert np.array_equal(shares[0][1], shares[1][1])
+    assert not np.array_equal(shares[0][1], shares[2][1])
 
 
 # ---- going on ----
@@ -28,6 +56,17 @@ def test_warm_start_goes_on(name):
     assert estimator.n_iter_ == 6
     assert estimator.loss_curve_[3] < before[0]
     assert fitted(name).fit(X, y).n_iter_ == 3  # without it, anew
+
+
+def test_scores_go_on_where_training_does():
+    X = ragged()
+    y = targets("classifier", X)
+    estimator = small("classifier", early_stopping=True, warm_start=True).fit(X, y)
+    before = estimator.validation_scores_
+    assert len(before) == 3
+    estimator.fit(X, y)
+    assert estimator.validation_scores_[:3] == before
+    assert len(estimator.validation_scores_) == 6
 
 
 def test_warm_start_begins_with_its_own_random_state():
@@ -115,6 +154,20 @@ def test_what_partial_fit_refuses():
         small("classifier", class_weight="balanced").partial_fit(X, y, ["up", "down"])
 
 
+@every
+def test_a_fit_that_fails_leaves_the_model_of_before(name):
+    X = ragged()
+    estimator = fitted(name)
+    before, attributes = told(estimator, X), dict(vars(estimator))
+    wider, other = sequences([3, 3], features=3), sequences([3, 3])
+    y = np.array([0.0, 1.0]) if name == "regressor" else [["a"] * 3, ["b"] * 3] if name == "tagger" else ["a", "b"]
+    for bad in ((wider, y, [1.0]), (other, y, np.zeros(2)), (other, y[:1])):
+        with pytest.raises(ValueError, match=r"^(sample_weight|y): |inconsistent numbers of samples"):
+            estimator.fit(*bad)
+    assert vars(estimator) == attributes
+    np.testing.assert_array_equal(told(estimator, X), before)
+
+
 def test_a_training_that_fails_leaves_nothing_fitted():
     X = ragged()
     estimator = fitted("regressor", warm_start=True, standardize=False)
@@ -125,6 +178,30 @@ def test_a_training_that_fails_leaves_nothing_fitted():
         estimator.predict(X)
     estimator.set_params(warm_start=True).fit(X, np.arange(N))
     assert estimator.n_iter_ == 3
+
+
+def test_all_labels_are_asked_for_after_a_fit_that_failed():
+    X = ragged()
+    y = targets("classifier", X)
+    estimator = small("classifier")
+    parameters = dict(vars(estimator))
+    with pytest.raises(ValueError, match="sample_weight"):
+        estimator.fit(X, y, [1.0])
+    assert vars(estimator) == parameters
+    with pytest.raises(ValueError, match=r"^classes: expected all labels that there will be in the first call"):
+        estimator.partial_fit(X, y)
+
+
+@every
+def test_weights_have_to_count_where_something_is_held_out(name):
+    X = ragged()
+    y, without = targets(name, X), []
+    for weight in np.eye(N):  # which count in one place or in the other
+        with pytest.raises(ValueError, match=r": expected some weight on what is .*, got zeros alone") as refused:
+            small(name, early_stopping=True).fit(X, y, weight)
+        without.append(str(refused.value).split(":")[0])
+    assert (without.count("sample_weight"), without.count("early_stopping")) == (3, 21)
+    assert small(name).fit(X, y, weight).n_iter_ == 3
 
 
 def test_an_interrupt_keeps_what_was_learnt(monkeypatch):

@@ -225,7 +225,7 @@ def test_a_warm_start_goes_on():
     assert model.n_iter_ == 4
     with pytest.raises(ValueError, match="window: expected what the model was built with"):
         model.set_params(window=6).fit(SEASON)
-    with pytest.raises(ValueError, match="y: expected 1 values a row as before, got shape"):
+    with pytest.raises(ValueError, match="y: expected 1 numbers a row as before, got shape"):
         model.set_params(window=5).fit(SEASON, FEATURES)
 
 
@@ -308,8 +308,15 @@ def test_what_can_not_be_told():
         model.forecast(0)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         model.fit(FEATURES, SEASON[1:])
-    with pytest.raises(ValueError, match="sample_weight: expected at least one that is not zero"):
+    with pytest.raises(ValueError, match="sample_weight: expected at least one that is not zero, got zeros alone"):
         model.fit(FEATURES, SEASON, np.zeros(T))
+    for place, parameters, share in (
+        (0, {"early_stopping": False}, "trained on"),
+        (-1, {}, "trained on"),
+        (9, {}, "held out"),
+    ):
+        with pytest.raises(ValueError, match=f": expected some weight on what is {share}, got zeros alone"):
+            Forecaster(**SMALL | {"early_stopping": True} | parameters).fit(FEATURES, SEASON, np.eye(T)[place])
     model.rest_scale_ = np.full(2, np.inf)
     with pytest.raises(FloatingPointError, match="the forecast is no longer finite within 2 steps"):
         model.forecast(2)

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import runpy
 import sys
 from pathlib import Path
 
@@ -219,3 +220,13 @@ def test_the_compiler_keeps_nan_and_the_order_of_operations():
     tree.body = [n for n in tree.body if n not in tables]
     assert not {flag for flag in flags(tree) if flag.startswith("-m")}
     assert not re.search(r"[\"' ]-[fmO]\w", (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_every_mutation_finds_what_it_breaks():
+    found = runpy.run_path(str(ROOT / "tools" / "mutate.py"))
+    mutations = found["MUTATIONS"]
+    lost = [one.name for one in mutations if (ROOT / one.file).read_text(encoding="utf-8").count(one.old) != 1]
+    assert not lost
+    assert len({one.name for one in mutations}) == len(mutations) > 400
+    tests = {name for names in (found["FIRST"], *(one.first for one in mutations)) for name in names}
+    assert not [name for name in tests if not (ROOT / "tests" / f"test_{name}.py").is_file()]

@@ -1,6 +1,7 @@
 """accelerate and restore: which modules, in place; and what falls back to PyTorch's own implementation."""
 
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -14,6 +15,7 @@ from torch import nn  # noqa: E402
 
 import fastrnn.torch  # noqa: E402
 from fastrnn.torch import FallbackWarning  # noqa: E402
+from fastrnn.torch.fallback import TELLS_EXPORTS  # noqa: E402
 from torch_cases import call, expect_equal, pair, rounding, without_torchs_own  # noqa: E402
 
 
@@ -136,6 +138,16 @@ def test_another_device_falls_back():
         assert module(x)[0].shape == (5, 2, 4)
 
 
+def test_a_sparse_tensor_is_left_to_torch():
+    theirs, ours = pair("gru", 3, 4)
+    x = torch.ones(5, 2, 3).to_sparse()
+    with pytest.raises(RuntimeError, match="sparse") as refused:
+        theirs(x)
+    said = re.escape(str(refused.value))
+    with pytest.warns(FallbackWarning, match="GRU: a sparse tensor"), pytest.raises(RuntimeError, match=said):
+        ours(x)
+
+
 def test_dropout_of_everything_falls_back():
     _, ours = pair("gru", 3, 4, num_layers=2, dropout=1.0)
     with pytest.warns(FallbackWarning, match=r"a dropout of everything \(dropout=1\)"):
@@ -206,12 +218,26 @@ def test_a_traced_module_runs_without_this_one(tmp_path):
     expect_equal([traced(x)[0]], [theirs(x)[0]], rounding(ours, 7, 2))
 
 
+class Reader(nn.Module):
+    """What is read of the last step."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.head = nn.GRU(3, 4, batch_first=True), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.rnn(x)[0][:, -1])
+
+
 @pytest.mark.filterwarnings("ignore:The tensor attributes:UserWarning")
-def test_an_exported_module_runs_without_this_one():
-    theirs, ours = pair("gru", 3, 4)
-    x = torch.randn(5, 2, 3)
-    exported = torch.export.export(ours.eval(), (x,)).module()
-    expect_equal([exported(x)[0]], [theirs(x)[0]], rounding(ours, 5, 2))
+@pytest.mark.parametrize("strict", [False, True] if TELLS_EXPORTS else [False])
+def test_an_exported_model_runs_without_this_module(strict):
+    model, x = Reader().eval(), torch.randn(2, 5, 3)
+    expected = model(x)
+    fastrnn.torch.accelerate(model, verbose=0)
+    exported = torch.export.export(model, (x,), strict=strict)
+    assert "gru" in str(exported.graph)  # PyTorch's operation
+    expect_equal([exported.module()(x)], [expected], rounding(model.rnn, 5, 2))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -229,15 +255,7 @@ def test_a_scripted_module_is_left():
 
 @pytest.mark.parametrize("before", [False, True], ids=["compiled first", "run first"])
 def test_a_compiled_model_runs_on_the_kernels(before):
-    class Last(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.rnn, self.head = nn.GRU(3, 4, batch_first=True), nn.Linear(4, 2)
-
-        def forward(self, x):
-            return self.head(self.rnn(x)[0][:, -1])
-
-    model, x = Last(), torch.randn(2, 5, 3)
+    model, x = Reader(), torch.randn(2, 5, 3)
     expected = model(x)
     fastrnn.torch.accelerate(model, verbose=0)
     if before:

@@ -82,9 +82,23 @@ def test_a_gradient_penalty_says_that_torch_computes_it():
     x = torch.randn(5, 2, 3, requires_grad=True)
     with pytest.warns(FallbackWarning, match="a gradient that can be differentiated again"):
         got = penalty(ours, x)
-    assert torch.backends.mkldnn.enabled
     true = penalty(theirs.double(), x.detach().double().requires_grad_())
     expect_equal(got, true, 4 * rounding(ours, 5, 2))
+
+
+@pytest.mark.filterwarnings("ignore::fastrnn.torch.FallbackWarning")
+@pytest.mark.parametrize("of", ["output", "h", "c"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_gradient_penalty_in_float32(bidirectional, of):
+    """oneDNN computes it, which gradgradcheck in float64 does not reach."""
+    theirs, ours = pair("lstm", 3, 4, num_layers=2, bidirectional=bidirectional)
+    x, found = torch.randn(5, 2, 3), []
+    for module, start in ((ours, x), (theirs.double(), x.double())):
+        output, (h, c) = module(start.requires_grad_())
+        loss = {"output": output, "h": h, "c": c}[of].square().sum()
+        (dx,) = torch.autograd.grad(loss, start, create_graph=True)
+        found.append(torch.autograd.grad(dx.square().sum(), list(module.parameters())))
+    expect_equal(*found, 4 * rounding(ours, 5, 2))
 
 
 def test_a_gradient_penalty_through_dropout_is_refused():
@@ -225,13 +239,13 @@ def test_backward_may_be_played_again():
     assert all(torch.equal(weight.grad, grad) for weight, grad in zip(module.parameters(), first, strict=True))
 
 
-@pytest.mark.parametrize("changed", ["output", "weight", "input"])
+@pytest.mark.parametrize("changed", ["weight", "input"])
 def test_what_was_overwritten_meanwhile_is_noticed(changed):
     module, x = fastrnn.torch.LSTM(3, 4), torch.randn(5, 2, 3)
     output, _ = module(x)
-    loss = output.square().sum()
+    loss = output.sum()
     with torch.no_grad():
-        {"output": output, "weight": module.weight_hh_l0, "input": x}[changed].mul_(2)
+        {"weight": module.weight_hh_l0, "input": x}[changed].mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
 

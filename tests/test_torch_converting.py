@@ -79,7 +79,7 @@ def chains(dtype):
     models = {
         "steps": [lstm, fastrnn.Tanh(), fastrnn.LayerNorm(10, eps=1e-3, dtype=dtype), fastrnn.Linear(10, 2)],
         "last": [fastrnn.GRU(F, 5, bias=False), fastrnn.Last(), fastrnn.Linear(5, 2, bias=False), fastrnn.Softmax()],
-        "mean": [fastrnn.Embedding(9, 3, padding_idx=2), fastrnn.RNN(3, 5), fastrnn.MeanOverTime(), fastrnn.Sigmoid()],
+        "mean": [fastrnn.Embedding(9, 3, padding_idx=2), fastrnn.RNN(3, 5), fastrnn.Sigmoid(), fastrnn.MeanOverTime()],
         "ends": [fastrnn.GRU(F, 3, bidirectional=True), fastrnn.Ends(), fastrnn.Linear(6, 2)],
         "max": [fastrnn.OneHot(9, dtype=dtype), fastrnn.GRU(9, 5, 2), fastrnn.MaxOverTime(), fastrnn.Linear(5, 1)],
         "causal": [fastrnn.TDNN(F, 5, 3, dilation=2), fastrnn.ReLU(), fastrnn.TDNN(5, 2, 1, bias=False)],
@@ -218,11 +218,11 @@ def test_the_chain_trains_saves_and_exports(tmp_path):
     torch.save(module, tmp_path / "module.pt")
     assert torch.equal(torch.load(tmp_path / "module.pt", weights_only=False)(x), module(x))
     assert torch.equal(copy.deepcopy(module)(x), module(x))
-    with warnings.catch_warnings():  # PyTorch's own, of every nn.GRU
+    with warnings.catch_warnings():  # PyTorch's own, of every nn.GRU and of every file
         warnings.simplefilter("ignore")
         file = io.BytesIO()
         torch.export.save(torch.export.export(module.eval(), (x,)), file)
-    exported = torch.export.load(io.BytesIO(file.getvalue())).module()
+        exported = torch.export.load(io.BytesIO(file.getvalue())).module()
     expect_close(exported(x).detach().numpy(), module(x).detach().numpy(), "float32")
 
 
@@ -245,7 +245,11 @@ class MyChain(fastrnn.Sequential):
 
 NOT_TO_TORCH = {
     "jordan": (lambda: fastrnn.Jordan(3, 4, 2), TypeError, "model: expected a layer with a counterpart in PyTorch"),
-    "own chain": (lambda: MyChain(fastrnn.Linear(3, 4)), TypeError, "expected a layer with a counterpart in PyTorch"),
+    "own chain": (
+        lambda: MyChain(fastrnn.Linear(3, 4)),
+        TypeError,
+        "model: expected a layer with a counterpart in PyTorch",
+    ),
     "own": (lambda: Mine(3, 4), TypeError, "with a counterpart in PyTorch, got Mine("),
     "encoder": (encoder_decoder, TypeError, "convert its encoder and its decoder"),
     "zoneout": (lambda: fastrnn.LSTM(3, 4, zoneout=0.1), ValueError, "model: zoneout: expected 0.0"),

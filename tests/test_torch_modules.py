@@ -192,6 +192,7 @@ def bad_calls():
     yield "layers", "gru", {"num_layers": 2}, (torch.zeros(5, 2, 3), state)
     yield "one state", "gru", {}, (torch.zeros(5, 2, 3), (state, state))
     yield "two states", "lstm", {}, (torch.zeros(5, 2, 3), state)
+    yield "one state in a tuple", "gru", {}, (torch.zeros(5, 2, 3), (state,))
     yield "no tensor", "gru", {}, (np.zeros((5, 2, 3), np.float32),)
     yield "packed features", "gru", {}, (pack_padded_sequence(torch.zeros(5, 2, 7), [5, 3]),)
     yield "packed axes", "gru", {}, (PackedSequence(torch.zeros(5, 1, 3), torch.tensor([3, 2])),)

@@ -1,7 +1,7 @@
 """Break the kernels and layers on purpose and see the suite fail: ``python tools/mutate.py [NAME…]``.
 
 Each mutation replaces one piece of source in a copy of the tree, builds it if it is C, and runs the tests until the
-first failure. Prints a line a mutation and killed/total; exits with 1 if any survives. Needs the `dev` extra.
+first failure. Prints a line a mutation and killed/total; exits with 1 if any survives. Needs the `dev` extra, and PyTorch.
 """
 
 import os
@@ -20,15 +20,15 @@ PATIENCE = 1200  # seconds that a build or the suite may take, at most
 
 
 class Mutation(NamedTuple):
-    """One break: ``old`` stands exactly once in ``file``."""
+    """One break: ``old`` stands exactly once in ``file``; most such mutants fall in ``first``, the suite follows."""
 
     name: str
     file: str
     old: str
     new: str
+    first: tuple[str, ...] = ()  # FIRST if there is none
 
 
-# Most mutants fall here; the whole suite follows.
 FIRST = (
     "gradcheck", "activations", "kernels_contract", "kernels_stream", "ragged", "parameters", "tapes", "tapes_reuse",
     "optimizers", "optimizer_kernels", "optimizer_arrays", "optimizer_states", "clipping", "schedules",
@@ -89,6 +89,21 @@ SERIES, MOMENTS, SCALING, TEXT, IDS, PADDING = (
     f"src/fastrnn/data/{name}.py" for name in ("series", "moments", "scaling", "text", "ids", "padding")
 )
 
+FORECAST_TESTS = ("forecast_regression", "forecast_intervals", "forecast_backtest", "forecaster")
+REGRESSION, INTERVALS, REFITS = (
+    f"src/fastrnn/forecasting/{name}.py" for name in ("regression", "intervals", "fitting")
+)
+ESTIMATOR_TESTS = ("estimators", "estimators_training", "estimators_data", "estimators_tools")
+ESTIMATOR, LESSONS, LABELS, POOLED, TAGGER = (
+    f"src/fastrnn/estimators/{name}.py" for name in ("base", "fitting", "classes", "pooling", "tagger")
+)
+FORECASTER_TESTS = ("forecaster", "forecaster_labels")
+ROWS_OF_SERIES, FORECASTER = "src/fastrnn/estimators/series.py", "src/fastrnn/estimators/forecaster.py"
+TORCH_TESTS = ("torch_hostile", "torch_autograd", "torch_accelerate", "torch_modules")
+MODULES, AUTOGRAD, FALLBACK, CONVERTED = (
+    f"src/fastrnn/torch/{name}.py" for name in ("modules", "autograd", "fallback", "chain")
+)
+
 MUTATIONS = [
     # the LSTM's equations
     Mutation("forget gate zeroed", LSTM, "u->c = fma_(f, u->c_prev, i * g);", "u->c = fma_(splat(0), u->c_prev, i * g);"),
@@ -141,7 +156,7 @@ MUTATIONS = [
     Mutation("second vector of B twice", TILE, "load(b + v * LANES)", "load(b + (v == 4 ? 3 : v) * LANES)"),
     Mutation("rows of A by the wrong stride", TILE, "f->a + row * f->a_row + s", "f->a + row * m->c_row + s"),
     Mutation("edge lanes not packed", PACK, "lane < n; lane++) to[k * to_k + lane]", "lane < n - (n == 3); lane++) to[k * to_k + lane]"),
-    Mutation("transposed blocks mixed up", TRANSPOSE, "high = {2, 6, 3, 7}", "high = {3, 7, 2, 6}"),
+    Mutation("transposed blocks mixed up", TRANSPOSE, "ab_high = SHUFFLE(a, b, 2, 6, 3, 7)", "ab_high = SHUFFLE(a, b, 3, 7, 2, 6)"),
     Mutation("end of a row of columns not packed", PACK, "if (j < n) store(to + j, load_part(from + j, n - j)), j += LANES;", "if (j < n) store(to + j, splat(0)), j += LANES;"),
     Mutation("a ragged step begins at N", STEPS, "up ? step.row + step.rows : step.row - rows_at(rows, N, t)", "up ? step.row + N : step.row - rows_at(rows, N, t)"),
     Mutation("the step before lies elsewhere", STEPS, "t ? N + row - rows_at(rows, N, t - 1) : 0", "t ? N + row - rows_at(rows, N, t) : 0"),
@@ -284,8 +299,8 @@ MUTATIONS = [
     # threads
     Mutation("one worker too few is waited for", POOL, "== workers - 1) {", "== workers - 2 + (workers == 2)) {"),
     Mutation("a child keeps its parent's threads", POOL, "    started = 0, patience = 0;\n", "    patience = 0;\n"),
-    Mutation("a nested call waits for the pool", POOL, "pthread_mutex_trylock(&in_use)", "(pthread_mutex_lock(&in_use), pthread_mutex_lock(&in_use))"),
-    Mutation("a worker's share given to two", POOL, "work_on(body_of_job, context_of_job, b.worker, workers)", "work_on(body_of_job, context_of_job, b.worker == 3 ? 2 : b.worker, workers)"),
+    Mutation("a nested call waits for the pool", POOL, "!try_lock(&in_use)", "(lock(&in_use), 0)"),
+    Mutation("a worker's share given to two", POOL, "work_on(body_of_job, context_of_job, w->number, workers)", "work_on(body_of_job, context_of_job, w->number == 3 ? 2 : w->number, workers)"),
     Mutation("the number of a block outlives it", THREADS, "        _within.reset(token)", "        del token"),
     Mutation("the number of a block is everyone's", THREADS, "return _within.get() or _process", "return _process"),
     Mutation("nonsense in the environment ignored", THREADS, 'if text and name == "FASTRNN_NUM_THREADS":', "if False:"),
@@ -529,6 +544,39 @@ MUTATIONS = [
     Mutation("id -1 as the last class", IDS, "np.flatnonzero(array >= 0)", "np.flatnonzero(array >= -1)"),
     Mutation("streams' targets one late", IDS, "array[1 : N * L + 1]", "array[2 : N * L + 2]"),
     Mutation("padding filled one step early", PADDING, "~steps_that_count(found.lengths, padded.shape[1])", "~steps_that_count(found.lengths - 1, padded.shape[1])"),
+    # forecasting
+    Mutation("rows go out of the sums as they came in", REFITS, "sign=-1)", "sign=1)", FORECAST_TESTS),
+    Mutation("an outlier's rounding stays in the sums", REFITS, "np.trace(sums.gram) < size / 2", "False", FORECAST_TESTS),
+    Mutation("moments of the regression unweighted", REGRESSION, "weighted.T @ (y - level)", "A.T @ (y - level)", FORECAST_TESTS),
+    Mutation("the regression's sums without the distance of means", REGRESSION, "(weighted.T @ A) + before * share", "(weighted.T @ A) + 0 * share", FORECAST_TESTS),
+    Mutation("no answer where the penalty is lost in rounding", REGRESSION, "return np.asarray(np.linalg.lstsq(A, self.moment)[0])", "raise", FORECAST_TESTS),
+    Mutation("errors that overlap count as more than independent ones", INTERVALS, "float(((1 - k / m)", "-float(((1 - k / m)", FORECAST_TESTS),
+    Mutation("intervals of one side", INTERVALS, "(1 + COVERAGE) / 2", "COVERAGE", FORECAST_TESTS),
+    # estimators
+    Mutation("labels of a fit that failed are kept", ESTIMATOR, "            self.__dict__.update(before)\n", "", ESTIMATOR_TESTS),
+    Mutation("partial_fit begins with a new optimiser", ESTIMATOR, "if not incremental or not goes_on:", "if True:", ESTIMATOR_TESTS),
+    Mutation("the estimator's gradient is not clipped", ESTIMATOR, "            clip_norm=self.clip_norm,\n", "", ESTIMATOR_TESTS),
+    Mutation("no dropout before the last layer", ESTIMATOR, "Dropout(self.dropout) if self.dropout else None", "None", ESTIMATOR_TESTS),
+    Mutation("early stopping keeps the worst", ESTIMATOR, "maximize=True", "maximize=False", ESTIMATOR_TESTS),
+    Mutation("always the same share is held out", LESSONS, "random_state=int(self._rng.integers(2**31))", "random_state=0", ESTIMATOR_TESTS),
+    Mutation("weights do not count in the scales of X", LESSONS, "rows_of(x), weight_of_rows(weight, x))", "rows_of(x))", ESTIMATOR_TESTS),
+    Mutation("an unknown label is taken for the next one", LABELS, "known = self.classes_[numbers] == labels", "known = np.ones(np.shape(labels), bool)", ESTIMATOR_TESTS),
+    Mutation("balanced without weights", LABELS, "np.bincount(numbers, weight, minlength", "np.bincount(numbers, minlength", ESTIMATOR_TESTS),
+    Mutation("the reversed direction is read where it began", POOLED, "Ends() if self.bidirectional else Last()", "Last()", ESTIMATOR_TESTS),
+    Mutation("the tagger's score unweighted", TAGGER, "np.average(right, weights=weight)", "np.average(right)", ESTIMATOR_TESTS),
+    Mutation("those held out share targets with those trained on", ROWS_OF_SERIES, "- held_out - (self.horizon - 1)", "- held_out", FORECASTER_TESTS),
+    Mutation("weights of the rows before", ROWS_OF_SERIES, "windows(weight[1:], H).mean", "windows(weight[:-1], H).mean", FORECASTER_TESTS),
+    Mutation("the network sees levels", ROWS_OF_SERIES, "x - x[:, -1:] if self._tells_itself else x", "x", FORECASTER_TESTS),
+    Mutation("the end held out is never learnt", ROWS_OF_SERIES, "            self.linear_ = _ridge(x, follow, weight)\n", "            pass\n", FORECASTER_TESTS),
+    Mutation("each row told from the row before it", FORECASTER, "[: len(u) - H])[:, -1]", "[: len(u) - H])[:, 0]", FORECASTER_TESTS),
+    # fastrnn.torch
+    Mutation("states of a packed sequence unsorted", MODULES, "tuple(state.index_select(1, sort) for state in states)", "tuple(states)", TORCH_TESTS),
+    Mutation("dropout in evaluation", MODULES, "if self.training and self.num_layers > 1", "if self.num_layers > 1", TORCH_TESTS),
+    Mutation("the caller's gradient overwritten", AUTOGRAD, "_array(grad).copy() for", "_array(grad) for", TORCH_TESTS),
+    Mutation("an overwritten output taken for the recording", AUTOGRAD, "if ctx.output._version:", "if False:", TORCH_TESTS),
+    Mutation("PyTorch's number of threads ignored", AUTOGRAD, "num_threads(min(torch", "num_threads(max(torch", TORCH_TESTS),
+    Mutation("tangents lost", FALLBACK, "if unpack_dual(tensor).tangent is None", "if True", TORCH_TESTS),
+    Mutation("padding counts in a converted mean", CONVERTED, "x.masked_fill(beyond, 0).sum(dim=1)", "x.sum(dim=1)", ("torch_converting",)),
 ]  # fmt: skip
 
 
@@ -572,7 +620,8 @@ def run_suite(original: Path, mutation: Mutation | None) -> subprocess.Completed
         if str(tree) not in probe.stdout:
             raise SystemExit(f"the tests would not run against the mutant but against {probe.stdout}{probe.stderr}")
         pytest = [sys.executable, "-m", "pytest", "-xq", "-p", "no:cacheprovider"]
-        first = command([*pytest, *map("tests/test_{}.py".format, FIRST)], tree, environment)
+        nearest = (mutation and mutation.first) or FIRST
+        first = command([*pytest, *map("tests/test_{}.py".format, nearest)], tree, environment)
         return command(pytest, tree, environment) if first.returncode == 0 else first
 
 

@@ -34,50 +34,33 @@ class RecurrentEstimator(BaseEstimator):
 
     Parameters
     ----------
-    cell, hidden_size, num_layers, dropout, epochs, batch_size, learning_rate, clip_norm
-        As the classes derived from this one describe them.
-    early_stopping, validation_fraction, n_iter_no_change, warm_start, dtype, random_state, verbose
-        Likewise.
+    **parameters
+        All of them. scikit-learn reads their names and defaults from the signature of each class that is derived from
+        this one, which describes them.
     """
 
+    cell: str
+    hidden_size: int
+    num_layers: int
+    dropout: float
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    clip_norm: float | None
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
+    warm_start: bool
+    dtype: str
+    random_state: Any
+    verbose: bool
     model_: Sequential
     loss_curve_: list[float]
     validation_scores_: list[float] | None
 
-    def __init__(
-        self,
-        *,
-        cell: str,
-        hidden_size: int,
-        num_layers: int,
-        dropout: float,
-        epochs: int,
-        batch_size: int,
-        learning_rate: float,
-        clip_norm: float | None,
-        early_stopping: bool,
-        validation_fraction: float,
-        n_iter_no_change: int,
-        warm_start: bool,
-        dtype: str,
-        random_state: Any,
-        verbose: bool,
-    ) -> None:
-        self.cell = cell
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.dropout = dropout
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.clip_norm = clip_norm
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.warm_start = warm_start
-        self.dtype = dtype
-        self.random_state = random_state
-        self.verbose = verbose
+    def __init__(self, **parameters: Any) -> None:
+        for name, value in parameters.items():
+            setattr(self, name, value)
 
     def _check_parameters(self) -> None:
         """Raise ValueError or TypeError that names the parameter unless all are possible."""
@@ -229,21 +212,3 @@ def scaler_of(name: str, rows: Any, weight: Any = None) -> StandardScaler:
     if not np.isfinite(scaler.var_).all():
         raise ValueError(f"{name}: expected numbers whose squares float64 can hold, got up to {np.abs(rows).max():g}")
     return scaler
-
-
-def expect_weights(weight: Any, of: str = "sample_weight") -> None:
-    """Raise ValueError unless all weights are at least 0, and the largest one is of a size that float32 can add up."""
-    if weight.min() < 0:
-        raise ValueError(f"{of}: expected numbers >= 0, got {weight.min():g}")
-    if not weight.any():
-        raise ValueError(f"{of}: expected at least one that is not zero, got zeros alone")
-    if not 1e-30 <= weight.max() <= 1e30:
-        raise ValueError(
-            f"{of}: expected the largest to be from 1e-30 to 1e30, got {weight.max():g}; only ratios matter"
-        )
-
-
-def expect_scored(weight: Any) -> None:
-    """Raise ValueError if what was held out has weights, and all are zero."""
-    if weight is not None and not np.any(weight):
-        raise ValueError("early_stopping: expected some weight on what is held out, got zeros alone; set it to False")

@@ -7,14 +7,13 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from fastrnn.estimators.classes import Classifying, log_probabilities, probabilities, read_labels
-from fastrnn.estimators.fitting import Weights
-from fastrnn.estimators.pooling import readout_of
+from fastrnn.estimators.pooling import Pooling
 from fastrnn.estimators.sequences import Array, Sequences
-from fastrnn.layers import Layer
+from fastrnn.estimators.targets import Weights
 from fastrnn.losses import Loss
 
 
-class SequenceClassifier(ClassifierMixin, Classifying):
+class SequenceClassifier(ClassifierMixin, Pooling, Classifying):
     """A recurrent network that tells the class of a sequence.
 
     Recurrent layers read the sequence, a linear layer gives the logits of the classes from their last state, and Adam
@@ -113,8 +112,6 @@ class SequenceClassifier(ClassifierMixin, Classifying):
     (['up', 'down', 'down'], (3, 2))
     """
 
-    _architecture = (*Classifying._architecture, "pooling")
-
     def __init__(
         self,
         *,
@@ -142,11 +139,15 @@ class SequenceClassifier(ClassifierMixin, Classifying):
             cell=cell,
             hidden_size=hidden_size,
             num_layers=num_layers,
+            bidirectional=bidirectional,
             dropout=dropout,
+            pooling=pooling,
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
             clip_norm=clip_norm,
+            standardize=standardize,
+            class_weight=class_weight,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
@@ -155,10 +156,6 @@ class SequenceClassifier(ClassifierMixin, Classifying):
             random_state=random_state,
             verbose=verbose,
         )
-        self.bidirectional = bidirectional
-        self.pooling = pooling
-        self.standardize = standardize
-        self.class_weight = class_weight
 
     # ---- training ----
 
@@ -204,13 +201,6 @@ class SequenceClassifier(ClassifierMixin, Classifying):
         """
         self._expect_stream(classes)
         return self._fit(X, y, sample_weight, incremental=True, classes=classes)
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        self._readout()
-
-    def _readout(self) -> Layer:
-        return readout_of(self.pooling, bidirectional=self.bidirectional)
 
     def _read_targets(self, y: Any, x: Sequences, *, goes_on: bool, classes: Any) -> Array:
         labels = column_or_1d(read_labels(y), warn=True)

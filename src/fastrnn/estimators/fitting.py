@@ -9,25 +9,23 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from fastrnn._validation import a_bool, as_real
 from fastrnn.data import Dataset
-from fastrnn.estimators.base import Lesson, RecurrentEstimator, expect_scored, expect_weights, scaler_of
+from fastrnn.estimators.base import Lesson, RecurrentEstimator, scaler_of
 from fastrnn.estimators.sequences import (
     FLOATS,
     Array,
     Sequences,
     as_list,
     axes_of,
-    lengths_of,
     pieces_of,
     read_sequences,
     read_table,
     rows_of,
     with_rows,
 )
+from fastrnn.estimators.targets import Weights, expect_shares, read_weight, weight_of_rows
 from fastrnn.layers import Layer
 from fastrnn.losses import Loss
 from fastrnn.trainer.sources import EVALUATED
-
-Weights = Array | list[Array] | None  # (N,), or of steps (N, T) or N arrays (T_i,)
 
 
 class SequenceEstimator(RecurrentEstimator):
@@ -112,7 +110,8 @@ class SequenceEstimator(RecurrentEstimator):
             )
         except ValueError as error:  # a class of one sequence, for example
             raise ValueError(f"early_stopping: a share of each class can't be held out. {error}") from None
-        expect_scored(None if weight is None else np.concatenate([np.ravel(weight[i]) for i in held_out]))
+        if weight is not None:
+            expect_shares(*(np.concatenate([np.ravel(weight[i]) for i in part]) for part in (train, held_out)))
         if len(held_out) < self._least_held_out:
             raise ValueError(
                 f"early_stopping: expected {self._least_held_out} sequences held out, of which there is a score, "
@@ -164,11 +163,7 @@ class SequenceEstimator(RecurrentEstimator):
         """Return weights, one for each sequence."""
         if sample_weight is None:
             return None
-        weight: Array = check_array(sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight")
-        if weight.shape != (len(x),):
-            raise ValueError(f"sample_weight: expected one for each of {len(x)} sequences, got shape {weight.shape}")
-        expect_weights(weight)
-        return weight
+        return read_weight(sample_weight, x, "sequence")
 
     def _fit_scales(self, x: Sequences, targets: Any, weight: Weights) -> None:  # noqa: ARG002 - values may be scaled
         """Take mean and standard deviation of the features from all steps that count."""
@@ -186,10 +181,3 @@ class SequenceEstimator(RecurrentEstimator):
     def _scaled_targets(self, targets: Any) -> Any:
         """Return targets as the loss takes them."""
         return targets
-
-
-def weight_of_rows(weight: Weights, x: Sequences) -> Array | None:
-    """Return the weight of every step (S,), which has that of its sequence where there is none of its own."""
-    if weight is None or isinstance(weight, list):
-        return None if weight is None else np.concatenate(weight)
-    return weight.reshape(-1) if weight.ndim > 1 else np.repeat(weight, lengths_of(x))

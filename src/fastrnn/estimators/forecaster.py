@@ -114,6 +114,8 @@ class Forecaster(RegressorMixin, SeriesEstimator):
         verbose: bool = False,
     ) -> None:
         super().__init__(
+            window=window,
+            horizon=horizon,
             cell=cell,
             hidden_size=hidden_size,
             num_layers=num_layers,
@@ -130,8 +132,6 @@ class Forecaster(RegressorMixin, SeriesEstimator):
             random_state=random_state,
             verbose=verbose,
         )
-        self.window = window
-        self.horizon = horizon
 
     def __sklearn_tags__(self) -> Any:
         """Return what scikit-learn wants to know: y may be left out, or have two axes; no row is told from itself."""

@@ -4,17 +4,15 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_array, check_consistent_length
 
 from fastrnn.estimators.base import scaler_of
-from fastrnn.estimators.fitting import SequenceEstimator, Weights
-from fastrnn.estimators.pooling import readout_of
-from fastrnn.estimators.sequences import Array, Sequences
-from fastrnn.layers import Layer
+from fastrnn.estimators.pooling import Pooling
+from fastrnn.estimators.sequences import Array, Sequences, axes_of
+from fastrnn.estimators.targets import Weights, read_columns
 from fastrnn.losses import MSE, Loss
 
 
-class SequenceRegressor(RegressorMixin, SequenceEstimator):
+class SequenceRegressor(RegressorMixin, Pooling):
     """A recurrent network that tells one number, or several, of a sequence.
 
     Recurrent layers read the sequence, a linear layer gives the numbers from their last state, and Adam makes the mean
@@ -46,6 +44,10 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
     loss_curve_, best_loss_, best_validation_score_, n_iter_, history_, n_features_in_, feature_names_in_
         As for `SequenceClassifier`.
 
+    Notes
+    -----
+    There is no ``class_weight``, for there are no classes; ``sample_weight`` says what counts.
+
     Examples
     --------
     >>> import numpy as np
@@ -59,7 +61,6 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
 
     _metric = "r2"
     _least_held_out = 2
-    _architecture = (*SequenceEstimator._architecture, "pooling")
 
     def __init__(
         self,
@@ -87,11 +88,14 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
             cell=cell,
             hidden_size=hidden_size,
             num_layers=num_layers,
+            bidirectional=bidirectional,
             dropout=dropout,
+            pooling=pooling,
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
             clip_norm=clip_norm,
+            standardize=standardize,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
@@ -100,9 +104,6 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
             random_state=random_state,
             verbose=verbose,
         )
-        self.bidirectional = bidirectional
-        self.pooling = pooling
-        self.standardize = standardize
 
     # ---- training ----
 
@@ -151,20 +152,9 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
         tags.target_tags.multi_output = True
         return tags
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        self._readout()
-
-    def _readout(self) -> Layer:
-        return readout_of(self.pooling, bidirectional=self.bidirectional)
-
     def _read_targets(self, y: Any, x: Sequences, *, goes_on: bool, classes: Any) -> Array:  # noqa: ARG002
-        values: Array = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
-        check_consistent_length(x, values)
-        columns = values.reshape(len(values), -1)
-        if goes_on and columns.shape[1] != self.n_outputs_:
-            raise ValueError(f"y: expected {self.n_outputs_} numbers a sequence as before, got shape {values.shape}")
-        self._flat = values.ndim == 1
+        columns = read_columns(y, x, self.n_outputs_ if goes_on else None, "sequence")
+        self._flat = axes_of(y) == 1
         return columns
 
     def _outputs(self, targets: Array) -> int:

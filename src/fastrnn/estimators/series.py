@@ -8,13 +8,13 @@ from typing import Any, Self
 import numpy as np
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.validation import check_array, check_consistent_length
 
 from fastrnn._validation import as_real, positive_int
 from fastrnn.data import Dataset, windows
-from fastrnn.estimators.base import Lesson, RecurrentEstimator, expect_scored, expect_weights, scaler_of
+from fastrnn.estimators.base import Lesson, RecurrentEstimator, scaler_of
 from fastrnn.estimators.labels import labels_of
 from fastrnn.estimators.sequences import Array, axes_of, read_table
+from fastrnn.estimators.targets import expect_shares, read_columns, read_weight
 from fastrnn.forecasting.regression import Regression
 from fastrnn.layers import Last
 from fastrnn.losses import MSE
@@ -52,7 +52,7 @@ class SeriesEstimator(RecurrentEstimator):
         with self._unchanged_if_refused():
             x = self._read(X, reset=not goes_on)
             values = self._read_targets(X, y, x, goes_on=goes_on)
-            weight = np.ones(len(x)) if sample_weight is None else self._read_weight(sample_weight, x)
+            weight = np.ones(len(x)) if sample_weight is None else read_weight(sample_weight, x, "row")
             if incremental and goes_on:
                 new = len(x)  # windows whose targets are all there, and were not before
                 x, values, weight = (np.concatenate(pair) for pair in zip(self._end, (x, values, weight), strict=True))
@@ -64,8 +64,7 @@ class SeriesEstimator(RecurrentEstimator):
             last = slice(1 - self.window - self.horizon, None)
             self._end, self._labels = (x[last], values[last], weight[last]), labels_of(X, y)
             samples = self._windows(self.scaler_.transform(x), self.target_scaler_.transform(values), weight, new)
-            if train.stop < new:
-                expect_scored(samples[2][train.stop + self.horizon - 1 :])
+            expect_shares(samples[2][train], samples[2][train.stop + self.horizon - 1 :])
         self._train_on_windows(*samples, train, incremental=incremental, goes_on=goes_on)
         return self
 
@@ -108,6 +107,7 @@ class SeriesEstimator(RecurrentEstimator):
         self, x: Array, follow: Array, weight: Array, train: slice, *, incremental: bool, goes_on: bool
     ) -> None:
         """Fit the linear part to windows, and train the network on what it leaves over."""
+        end = np.arange(train.stop + self.horizon - 1, len(x))  # held out; without that train has all windows
         if incremental and goes_on:
             self._sums.add(_flat(x), follow, weight)
             beta = self._sums.solve(np.full(len(self._sums.center), self.linear_.alpha_))
@@ -119,12 +119,9 @@ class SeriesEstimator(RecurrentEstimator):
             scale = np.sqrt(np.average(rest[train] ** 2, axis=0, weights=weight[train]))
             self.rest_scale_ = np.where(scale > 0, scale, 1.0)
         samples = Dataset(self._seen(x), as_real("y", rest / self.rest_scale_, self.dtype), weight=weight)
-        held_out = None
-        if train.stop < len(x):
-            held_out = samples.subset(np.arange(train.stop + self.horizon - 1, len(x)))
-        lesson = Lesson(samples.subset(np.arange(train.stop)), held_out)
+        lesson = Lesson(samples.subset(np.arange(train.stop)), samples.subset(end) if len(end) else None)
         self._train(lesson, MSE(), "r2", incremental=incremental, goes_on=goes_on)
-        if held_out is not None:
+        if len(end):
             self.linear_ = _ridge(x, follow, weight)
         if not (incremental and goes_on):
             self._sums = Regression(_flat(x), follow, weight)
@@ -139,26 +136,14 @@ class SeriesEstimator(RecurrentEstimator):
 
     def _read_targets(self, X: Any, y: Any, x: Array, *, goes_on: bool) -> Array:
         """Return what is to be told as float64 (T, K), and remember in what form it came."""
-        values = x if y is None else check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
-        check_consistent_length(x, values)
-        columns = values.reshape(len(values), -1)
-        if goes_on and columns.shape[1] != self.n_outputs_:
-            raise ValueError(f"y: expected {self.n_outputs_} values a row as before, got shape {values.shape}")
+        columns = read_columns(x if y is None else y, x, self.n_outputs_ if goes_on else None, "row")
         if goes_on and self._tells_itself and not np.array_equal(x, columns):
             raise ValueError("y: expected X itself, as before, got other values; set warm_start=False, or clone")
         told = X if y is None else y
         self.n_outputs_ = columns.shape[1]
         self._flat = axes_of(told) == 1
         self._names = getattr(told, "name" if self._flat else "columns", None)
-        return np.asarray(columns)
-
-    def _read_weight(self, sample_weight: Any, x: Array) -> Array:
-        """Return weights as float64 (T,)."""
-        weight: Array = check_array(sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight")
-        if weight.shape != (len(x),):
-            raise ValueError(f"sample_weight: expected shape ({len(x)},), one for each row, got {weight.shape}")
-        expect_weights(weight)
-        return weight
+        return columns
 
     def _histories(self, u: Array) -> Array:
         """Return the window that ends with each row, (T, L, F); the first row stands for what was before it."""

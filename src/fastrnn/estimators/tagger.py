@@ -7,10 +7,9 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
-from fastrnn.estimators.base import expect_weights
 from fastrnn.estimators.classes import Classifying, log_probabilities, probabilities, read_labels
-from fastrnn.estimators.fitting import Weights, weight_of_rows
 from fastrnn.estimators.sequences import Array, Sequences, as_list, axes_of, read_table, rows_of, with_rows
+from fastrnn.estimators.targets import Weights, expect_weights, weight_of_rows
 from fastrnn.losses import Loss
 
 
@@ -92,11 +91,14 @@ class SequenceTagger(ClassifierMixin, Classifying):
             cell=cell,
             hidden_size=hidden_size,
             num_layers=num_layers,
+            bidirectional=bidirectional,
             dropout=dropout,
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
             clip_norm=clip_norm,
+            standardize=standardize,
+            class_weight=class_weight,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
@@ -105,9 +107,6 @@ class SequenceTagger(ClassifierMixin, Classifying):
             random_state=random_state,
             verbose=verbose,
         )
-        self.bidirectional = bidirectional
-        self.standardize = standardize
-        self.class_weight = class_weight
 
     # ---- training ----
 

@@ -1,8 +1,8 @@
 """Activations as layers of their own: tanh, sigmoid, ReLU, softmax. No parameters; any shape."""
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import softmax
 
 from fastrnn import _elementwise
 from fastrnn._validation import as_float, as_real, expect_shape
@@ -84,7 +84,7 @@ class Softmax(_Elementwise):
 
     def forward(self, x: ArrayLike, state: State = None) -> tuple[Array, None]:  # noqa: ARG002
         """Return ``(softmax(x), None)``."""
-        return softmax(as_float("x", x), axis=-1), None
+        return scipy.special.softmax(as_float("x", x), axis=-1), None
 
     def stream(self, state: State = None, batch_size: int | None = None) -> LayerStream:  # noqa: ARG002
         """Return the runner of any layer."""

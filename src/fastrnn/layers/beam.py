@@ -6,8 +6,8 @@ N searches at once, B beginnings each, K classes.
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 
 from fastrnn.layers.activations import Softmax
 from fastrnn.layers.base import Array, State
@@ -60,7 +60,7 @@ def _step(
     if isinstance(model.ends_in(), Softmax):
         with np.errstate(divide="ignore"):  # a class that can't be is -inf
             return np.log(last), states
-    return log_softmax(last, axis=-1), states
+    return scipy.special.log_softmax(last, axis=-1), states
 
 
 def _only(stop: int | None, K: int) -> Array:

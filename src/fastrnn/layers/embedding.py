@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.sparse import csr_array
 
 from fastrnn._validation import (
     BLANK,
@@ -138,7 +138,7 @@ class Embedding(Layer):
         flat, rows = ids.reshape(-1), dy.reshape(-1, self.embedding_dim)
         places = np.argsort(flat, kind="stable")  # by id, and of one id in order: sums do not depend on anything else
         ends = np.cumsum(np.bincount(flat, minlength=self.num_embeddings))
-        one_hot = csr_array(  # (V, S), one for each place in the row of its id
+        one_hot = scipy.sparse.csr_array(  # (V, S), one for each place in the row of its id
             (np.ones(flat.size, self.dtype), places, np.concatenate([[0], ends])), (self.num_embeddings, flat.size)
         )
         return self._gradients(np.asarray(one_hot @ rows))

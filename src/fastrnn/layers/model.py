@@ -6,15 +6,26 @@ from os import PathLike
 from typing import Any, Self
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import expit, softmax
 
 from fastrnn import _elementwise
 from fastrnn._validation import as_real
 from fastrnn.layers.activations import Sigmoid, Softmax
 from fastrnn.layers.base import Array, Layer
 
-LINKS: dict[str, Callable[[Array], Array]] = {"sigmoid": expit, "softmax": lambda z: softmax(z, axis=-1)}
+# scipy.special is named in full, so that it is loaded when it is first wanted: that takes as long as all of fastrnn.
+
+
+def _sigmoid(z: Array) -> Array:
+    return scipy.special.expit(z)
+
+
+def _softmax(z: Array) -> Array:
+    return scipy.special.softmax(z, axis=-1)
+
+
+LINKS: dict[str, Callable[[Array], Array]] = {"sigmoid": _sigmoid, "softmax": _softmax}
 
 
 def _layers_in(name: str, value: Any) -> Iterator[tuple[str, Layer]]:

@@ -2,17 +2,20 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.forward_ad import unpack_dual
 
 from fastrnn.torch.call import Call
 
 DTYPES = (torch.float32, torch.float64)
 PLAIN = (Tensor, nn.Parameter)
+# Before, is_exporting is true in torch.compile as well (github.com/pytorch/pytorch/issues/176347). There too what is
+# compiled runs on the kernels, and of the two kinds of torch.export the one with strict=False can be had.
+TELLS_EXPORTS = torch.__version__ >= "2.13"
 
 
 class FallbackWarning(UserWarning):
@@ -26,7 +29,8 @@ def warn(what: str) -> None:
 
 def is_recorded() -> bool:
     """Whether PyTorch is writing operations down, for a graph that will run without this module."""
-    return bool(torch.jit.is_tracing() or torch.compiler.is_exporting())
+    exports = torch.compiler.is_exporting() and (TELLS_EXPORTS or not torch.compiler.is_dynamo_compiling())
+    return bool(torch.jit.is_tracing() or exports)
 
 
 def undisturbed(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -66,17 +70,17 @@ def _not_covered(tensor: Tensor) -> str | None:
         return f"a tensor on the device {tensor.device.type}"
     if tensor.dtype not in DTYPES:
         return f"a tensor of {str(tensor.dtype).removeprefix('torch.')}"
-    return None if tensor.layout == torch.strided else "a sparse tensor"
+    if tensor.layout != torch.strided:
+        return "a sparse tensor"
+    return None if unpack_dual(tensor).tangent is None else "forward-mode differentiation"
 
 
 def mode_not_covered() -> str | None:
     """Return what mode PyTorch is in that the kernels do not cover, or None."""
     if torch.is_autocast_enabled("cpu"):
         return "automatic mixed precision"
-    if torch._C._are_functorch_transforms_active():
+    if torch._C._are_functorch_transforms_active():  # what torch.autograd.Function itself asks; nothing public tells
         return "a transform of torch.func"
-    if torch.autograd.forward_ad._current_level >= 0:
-        return "forward-mode differentiation"
     return None
 
 
@@ -121,23 +125,12 @@ def differentiable(
     if call.dropout:
         raise RuntimeError(f"backward: {what} are not to be had through dropout; set dropout=0 or call eval()")
     warn("a gradient that can be differentiated again (create_graph=True)" if create_graph else what)
-    with torch.enable_grad(), _without_onednn():
+    with torch.enable_grad():
         pairs = [(y, grad) for y, grad in zip(_torch(call, tensors, states), grads, strict=True) if grad is not None]
         inputs = [tensor for tensor, want in zip(tensors, wanted, strict=True) if want]
         outputs, given = zip(*pairs, strict=True)
         found = iter(torch.autograd.grad(outputs, inputs, given, create_graph=create_graph, allow_unused=True))
     return [next(found) if want else None for want in wanted]
-
-
-@contextmanager
-def _without_onednn() -> Iterator[None]:
-    """Keep PyTorch from oneDNN's operations, of which gradients can't be differentiated."""
-    before = torch.backends.mkldnn.enabled
-    torch.backends.mkldnn.enabled = False
-    try:
-        yield
-    finally:
-        torch.backends.mkldnn.enabled = before
 
 
 def _torch(call: Call, tensors: Sequence[Tensor], states: int) -> Sequence[Tensor]:

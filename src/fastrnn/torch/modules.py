@@ -15,6 +15,8 @@ from fastrnn.torch.fallback import is_recorded, mode_not_covered, not_covered, u
 
 Input: TypeAlias = Tensor | PackedSequence
 Hidden: TypeAlias = Tensor | tuple[Tensor, Tensor]
+States: TypeAlias = tuple[Tensor, ...]  # h_0 and, of an LSTM, c_0; none for zeros
+Weights: TypeAlias = list[Tensor]  # direction by direction and layer by layer
 
 
 class Kernels(nn.RNNBase):
@@ -50,18 +52,19 @@ class Kernels(nn.RNNBase):
         return cast("tuple[Input, Hidden]", undisturbed(Kernels._forward)(self, input, hx))
 
     def _forward(self, input: Input, hx: Hidden | None) -> tuple[Input, Hidden]:
-        self._update_flat_weights()
+        weights = [weight for direction in self.all_weights for weight in direction]
         x = input.data if isinstance(input, PackedSequence) else input
-        states = () if hx is None else tuple(hx) if isinstance(hx, (tuple, list)) else (hx,)
-        if not self._fits(input, x, states):  # PyTorch refuses it in its own words
+        pair = self._states == 2 and isinstance(hx, (tuple, list))
+        states = () if hx is None else tuple(hx) if pair else (hx,)
+        if not self._fits(input, x, states, weights[0].dtype):  # PyTorch refuses it in its own words
             return self._by_torch(input, hx)
-        reason = mode_not_covered() or not_covered(self, (x, *states, *self._flat_weights))
+        reason = mode_not_covered() or not_covered(self, (x, *states, *weights))
         if reason:
             warn(f"{type(self).__name__}: {reason}")
             return self._by_torch(input, hx)
         if isinstance(input, PackedSequence):
-            return self._packed(input, states)
-        return self._padded(input, states)
+            return self._packed(input, states, weights)
+        return self._padded(input, states, weights)
 
     def _by_torch(self, input: Input, hx: Hidden | None) -> tuple[Input, Hidden]:
         return cast("tuple[Input, Hidden]", super().forward(input, hx))
@@ -73,11 +76,9 @@ class Kernels(nn.RNNBase):
             "call fastrnn.torch.restore(model) first, or use torch.jit.trace or torch.export"
         )
 
-    def _fits(self, input: Input, x: Any, states: tuple[Any, ...]) -> bool:
+    def _fits(self, input: Input, x: Any, states: tuple[Any, ...], dtype: Any) -> bool:
         """Whether types, shapes and dtypes are as they should be and there is something to compute."""
-        first = self._flat_weights[0]
-        given = (x, *states)
-        if not all(isinstance(tensor, Tensor) and tensor.dtype == first.dtype for tensor in given):
+        if not all(isinstance(tensor, Tensor) and tensor.dtype == dtype for tensor in (x, *states)):
             return False
         if not x.numel() or x.shape[-1] != self.input_size or len(states) not in (0, self._states):
             return False
@@ -96,7 +97,7 @@ class Kernels(nn.RNNBase):
         """How many states the cell has."""
         return 2 if self.mode == "LSTM" else 1
 
-    def _run(self, batch: Dense, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def _run(self, batch: Dense, x: Tensor, states: States, weights: Weights) -> tuple[Tensor, ...]:
         dropout = self.dropout if self.training and self.num_layers > 1 else 0.0
         call = Call(
             self.mode.lower(),
@@ -107,23 +108,24 @@ class Kernels(nn.RNNBase):
             dropout,
             batch,
         )
-        return run(call, x, states, self._flat_weights)
+        return run(call, x, states, weights)
 
-    def _padded(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, Hidden]:
+    def _padded(self, x: Tensor, states: States, weights: Weights) -> tuple[Tensor, Hidden]:
         if x.ndim == 2:
-            output, *final = self._run(Dense(len(x), 1), x[:, None], tuple(state[:, None] for state in states))
+            states = tuple(state[:, None] for state in states)
+            output, *final = self._run(Dense(len(x), 1), x[:, None], states, weights)
             return output[:, 0], _hidden([state[:, 0] for state in final])
         if self.batch_first:
             x = x.transpose(0, 1)
-        output, *final = self._run(Dense(x.shape[0], x.shape[1]), x, states)
+        output, *final = self._run(Dense(x.shape[0], x.shape[1]), x, states, weights)
         return output.transpose(0, 1) if self.batch_first else output, _hidden(final)
 
-    def _packed(self, input: PackedSequence, states: tuple[Tensor, ...]) -> tuple[PackedSequence, Hidden]:
+    def _packed(self, input: PackedSequence, states: States, weights: Weights) -> tuple[PackedSequence, Hidden]:
         batch = packed(input.batch_sizes, len(input.data))
         sort, unsort = input.sorted_indices, input.unsorted_indices
         if sort is not None:
             states = tuple(state.index_select(1, sort) for state in states)
-        output, *final = self._run(batch, input.data, states)
+        output, *final = self._run(batch, input.data, states, weights)
         if unsort is not None:
             final = [state.index_select(1, unsort) for state in final]
         return PackedSequence(output, input.batch_sizes, sort, unsort), _hidden(final)

@@ -4,8 +4,6 @@ import sys
 import time
 from typing import Any, TextIO
 
-from tqdm.auto import tqdm
-
 from fastrnn.trainer.history import History
 
 
@@ -26,6 +24,8 @@ class Progress:
     """
 
     def __init__(self, epochs: int, steps: int | None, verbose: int, file: TextIO | None, done: int = 0) -> None:
+        from tqdm.auto import tqdm  # noqa: PLC0415 - it brings asyncio along, longer to import than all of fastrnn
+
         file = sys.stderr if file is None else file
         off = not verbose or file is None or getattr(file, "closed", False)  # as a process's standard error may be
         terminal = not off and file is not None and getattr(file, "isatty", bool)()
