@@ -101,6 +101,13 @@ def test_other_parameters_after_fit_wait_for_the_next():
     np.testing.assert_array_equal(model.forecast(3), ahead)
 
 
+def test_a_forecaster_of_x_itself_goes_on_with_that():
+    model = Forecaster(**SMALL, window=4, early_stopping=False).fit(SERIES[:40])
+    with pytest.raises(ValueError, match="y: expected X itself, as before, got other values"):
+        model.partial_fit(SERIES[40:], 2 * SERIES[40:])
+    assert not np.array_equal(model.forecast(3), model.partial_fit(SERIES[40:], SERIES[40:]).forecast(3))
+
+
 # ---- sizes ----
 
 

@@ -245,7 +245,11 @@ class MyChain(fastrnn.Sequential):
 
 NOT_TO_TORCH = {
     "jordan": (lambda: fastrnn.Jordan(3, 4, 2), TypeError, "model: expected a layer with a counterpart in PyTorch"),
-    "own chain": (lambda: MyChain(fastrnn.Linear(3, 4)), TypeError, "expected a layer with a counterpart in PyTorch"),
+    "own chain": (
+        lambda: MyChain(fastrnn.Linear(3, 4)),
+        TypeError,
+        "model: expected a layer with a counterpart in PyTorch",
+    ),
     "own": (lambda: Mine(3, 4), TypeError, "with a counterpart in PyTorch, got Mine("),
     "encoder": (encoder_decoder, TypeError, "convert its encoder and its decoder"),
     "zoneout": (lambda: fastrnn.LSTM(3, 4, zoneout=0.1), ValueError, "model: zoneout: expected 0.0"),
