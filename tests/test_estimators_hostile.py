@@ -101,6 +101,13 @@ def test_other_parameters_after_fit_wait_for_the_next():
     np.testing.assert_array_equal(model.forecast(3), ahead)
 
 
+def test_a_forecaster_of_x_itself_goes_on_with_that():
+    model = Forecaster(**SMALL, window=4, early_stopping=False).fit(SERIES[:40])
+    with pytest.raises(ValueError, match="y: expected X itself, as before, got other values"):
+        model.partial_fit(SERIES[40:], 2 * SERIES[40:])
+    assert not np.array_equal(model.forecast(3), model.partial_fit(SERIES[40:], SERIES[40:]).forecast(3))
+
+
 # ---- sizes ----
 
 
@@ -172,3 +179,22 @@ def test_classes_have_weight(name):
         model.fit(X, targets(name), Y)
     with pytest.raises(ValueError, match=r"class_weight: expected a dict, 'balanced' or None, got array"):
         model.set_params(class_weight=np.ones(2)).fit(X, targets(name))
+
+
+# ---- classes ----
+
+
+def test_labels_that_the_tagger_has_not_seen_are_missed():
+    labels = np.where(X[:, :, 0] > 0, "up", "down")
+    model = SequenceTagger(**SMALL).fit(X, labels)
+    right = model.predict(X) == labels
+    others = np.where(right & (X[:, :, 1] > 0), "elsewhere", labels)
+    assert model.score(X, others) == pytest.approx((right & (others == labels)).mean(), rel=1e-12)
+    assert model.score(X, np.full((N, T), "elsewhere")) == 0
+
+
+def test_a_class_of_one_sequence_has_no_share_to_hold_out():
+    with pytest.raises(
+        ValueError, match=r"early_stopping: a share of each class can't be held out\. The least populated"
+    ):
+        small("classifier", early_stopping=True).fit(X, np.arange(N) == 3)

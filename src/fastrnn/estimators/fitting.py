@@ -101,12 +101,15 @@ class SequenceEstimator(RecurrentEstimator):
             return Lesson(samples)
         if len(samples) < 2:
             raise ValueError("early_stopping: expected several sequences, of which a share is held out, got one")
-        train, held_out = train_test_split(
-            np.arange(len(samples)),
-            test_size=self.validation_fraction,
-            random_state=int(self._rng.integers(2**31)),
-            stratify=strata,
-        )
+        try:
+            train, held_out = train_test_split(
+                np.arange(len(samples)),
+                test_size=self.validation_fraction,
+                random_state=int(self._rng.integers(2**31)),
+                stratify=strata,
+            )
+        except ValueError as error:  # a class of one sequence, for example
+            raise ValueError(f"early_stopping: a share of each class can't be held out. {error}") from None
         if weight is not None:
             expect_shares(*(np.concatenate([np.ravel(weight[i]) for i in part]) for part in (train, held_out)))
         if len(held_out) < self._least_held_out:

@@ -137,6 +137,8 @@ class SeriesEstimator(RecurrentEstimator):
     def _read_targets(self, X: Any, y: Any, x: Array, *, goes_on: bool) -> Array:
         """Return what is to be told as float64 (T, K), and remember in what form it came."""
         columns = read_columns(x if y is None else y, x, self.n_outputs_ if goes_on else None, "row")
+        if goes_on and self._tells_itself and not np.array_equal(x, columns):
+            raise ValueError("y: expected X itself, as before, got other values; set warm_start=False, or clone")
         told = X if y is None else y
         self.n_outputs_ = columns.shape[1]
         self._flat = axes_of(told) == 1

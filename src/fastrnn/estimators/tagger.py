@@ -170,6 +170,12 @@ class SequenceTagger(ClassifierMixin, Classifying):
         return read_table(self, X, reset=False)[None] if self._is_one(X) else super()._read(X)
 
     def _read_targets(self, y: Any, x: Sequences, *, goes_on: bool, classes: Any) -> Any:
+        labels = self._read_labels(y, x)
+        numbers = self._numbers(read_labels(rows_of(labels)), goes_on=goes_on, classes=classes)
+        return with_rows(labels, numbers)
+
+    def _read_labels(self, y: Any, x: Sequences) -> Sequences:
+        """Return y with one label for each step of x."""
         parts = as_list(y)
         if parts is not None:
             labels: Sequences = [np.asarray(one) for one in parts]
@@ -178,8 +184,7 @@ class SequenceTagger(ClassifierMixin, Classifying):
             if len(x) == 1 and self._form == "steps" and _is_column(labels, x[0]):
                 labels = column_or_1d(labels, warn=True)[None]
         expect_steps("y", labels, x)
-        numbers = self._numbers(read_labels(rows_of(labels)), goes_on=goes_on, classes=classes)
-        return with_rows(labels, numbers)
+        return labels
 
     def _read_weight(self, sample_weight: Any, x: Sequences) -> Weights:
         """Return weights, one for each sequence or for each step."""
@@ -223,12 +228,12 @@ class SequenceTagger(ClassifierMixin, Classifying):
         return self._each(log_probabilities, X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy over all steps; takes what `fit` takes."""
+        """Return the accuracy over all steps; takes what `fit` takes, and counts unknown labels as missed."""
         check_is_fitted(self)
         x = self._read(X)
-        labels = self._read_targets(y, x, goes_on=True, classes=None)
+        labels = self._read_labels(y, x)
         weight = weight_of_rows(self._read_weight(sample_weight, x), labels)
-        right = rows_of(self._run(x)).argmax(axis=-1) == rows_of(labels)
+        right = self.classes_[rows_of(self._run(x)).argmax(axis=-1)] == read_labels(rows_of(labels))
         return float(np.average(right, weights=weight))
 
 

@@ -34,7 +34,8 @@ class Replaced:
         """Return a line for each module."""
         done = [f"{self.action} {name or 'the model itself'}: {module}" for name, module in self.modules.items()]
         rest = [f"left {name or 'the model itself'}: {reason}" for name, reason in self.left.items()]
-        return "\n".join([*done, *rest]) or f"{self.action} nothing: no torch.nn.LSTM, GRU or RNN in the model"
+        kind = "torch.nn" if self.action == "accelerated" else "fastrnn.torch"
+        return "\n".join([*done, *rest]) or f"{self.action} nothing: no {kind}.LSTM, GRU or RNN in the model"
 
 
 def accelerate(model: nn.Module, *, verbose: int = 1) -> Replaced:

@@ -114,7 +114,7 @@ def _backward(
 
 def _array(tensor: Tensor) -> Array:
     """Return an array on a tensor's memory, or on that of a copy if the tensor is not contiguous."""
-    return np.asarray(tensor.detach().contiguous().resolve_neg().numpy())
+    return np.asarray(tensor.contiguous().numpy(force=True))
 
 
 def _rows(x: Tensor) -> Array:

@@ -141,8 +141,8 @@ class LSTM(Kernels, nn.LSTM):
     A subclass with the same constructor, parameters and results, within rounding. Only the masks of dropout are others;
     `torch.manual_seed` decides them too. What the kernels do not cover PyTorch computes: tensors on other devices or of
     other dtypes than float32 and float64, ``proj_size``, automatic mixed precision, transforms of `torch.func`, and
-    gradients of gradients. Says so once (`FallbackWarning`). The number of threads is the smaller one of PyTorch's and
-    fastrnn's.
+    gradients of gradients or many at once. Says so once (`FallbackWarning`). The number of threads is the smaller one
+    of PyTorch's and fastrnn's.
 
     Parameters
     ----------
