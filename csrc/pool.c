@@ -29,7 +29,8 @@ enum {
 static system_lock in_use = SYSTEM_LOCK_INIT; /* held by the caller that the pool works for */
 static system_lock sleep_lock = SYSTEM_LOCK_INIT;
 
-static int watching;                 /* for forks; this and the next two lines are guarded by in_use */
+static fr_team team;                 /* this and the next three lines are guarded by in_use */
+static int watching;                 /* for forks */
 static int started;                  /* threads made */
 static double alone_until, patience; /* seconds */
 static atomic_uint_fast64_t ticket;  /* of the last job: its number, and in the low bits how many workers it has */
@@ -109,7 +110,7 @@ SYSTEM_THREAD work(void *argument) {
 }
 
 static void forget_threads(void) { /* in the child of a fork */
-    started = 0, patience = 0;
+    started = 0, patience = 0, team = (fr_team){0};
     in_use = (system_lock)SYSTEM_LOCK_INIT;
     sleep_lock = (system_lock)SYSTEM_LOCK_INIT;
 }
@@ -135,18 +136,45 @@ static void run_job(int workers, void (*body)(void *, int, int), void *context) 
     for (int64_t spins = 0; atomic_load_explicit(&unfinished, memory_order_acquire);) spin_or_yield(&spins);
 }
 
+/* ---- another library's threads ---- */
+
+typedef struct {
+    void (*body)(void *, int, int);
+    void *context;
+} errand;
+
+static void run_errand(void *data) {
+    const errand *e = data;
+    work_on(e->body, e->context, team.number(), team.count());
+}
+
+static void run_on_team(int workers, void (*body)(void *, int, int), void *context) {
+    errand e = {body, context};
+    atomic_store(&crowded, 0);
+    team.parallel(run_errand, &e, (unsigned)workers, 0);
+}
+
+void fr_use_team(fr_team other) {
+    lock(&in_use);
+    if (!watching) watch_forks(forget_threads);
+    watching = 1, team = other, patience = 0;
+    unlock(&in_use);
+}
+
+/* ---- either ---- */
+
 void fr_parallel(int workers, void (*body)(void *, int, int), void *context) {
     if (workers > FR_MAX_THREADS) workers = FR_MAX_THREADS;
     if (workers <= 1 || !try_lock(&in_use)) {
         body(context, 0, 1);
         return;
     }
-    start_threads(workers - 1);
-    if (workers > started + 1) workers = started + 1;
+    if (!team.parallel) start_threads(workers - 1);
+    if (!team.parallel && workers > started + 1) workers = started + 1;
     if (workers == 1 || (patience > 0 && wall_seconds() < alone_until)) {
         body(context, 0, 1);
     } else {
-        run_job(workers, body, context);
+        (team.parallel ? run_on_team : run_job)(workers, body, context);
         if (!atomic_load(&crowded))
             patience = 0;
         else /* try again soon: most others, threads of other libraries for instance, stop spinning in a moment */

@@ -218,3 +218,10 @@ cdef extern from "fastrnn.h" nogil:
     int fr_isa_runs_here(int)
 
     uint64_t fr_fingerprint(const void *, size_t, uint64_t)
+
+cdef extern from "pool.h" nogil:
+    ctypedef struct fr_team:
+        void (*parallel)(void (*member)(void *) noexcept nogil, void *, unsigned int, unsigned int) noexcept nogil
+        int (*number)() noexcept nogil
+        int (*count)() noexcept nogil
+    void fr_use_team(fr_team team)

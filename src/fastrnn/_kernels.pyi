@@ -24,6 +24,7 @@ COMPILED_ISAS: tuple[str, ...]
 ISAS: tuple[str, ...]
 ISA: str
 
+def use_team(parallel: int, number: int, count: int) -> None: ...
 def forward(
     cell: str,
     x: Array | None,

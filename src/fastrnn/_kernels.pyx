@@ -13,6 +13,7 @@ from cpython.buffer cimport (
 from libc.stdint cimport int64_t
 
 from fastrnn._csrc cimport (
+    fr_team, fr_use_team,
     FR_CELL_COUNT, fr_backward_args, fr_cell, fr_cells, fr_forward_args, fr_isa, fr_isa_count, fr_isa_runs_here,
     fr_isas, fr_kernels, fr_options, fr_problem, fr_weights,
 )
@@ -67,6 +68,22 @@ cdef const fr_kernels *table_of(str isa, bint is_double) except NULL:
         raise ValueError(f"isa: expected one of {', '.join(ISAS)}, got {isa!r}")
     cdef const fr_isa *entry = &fr_isas[COMPILED_ISAS.index(isa)]
     return entry.f64 if is_double else entry.f32
+
+
+# ---- threads ----
+
+def use_team(size_t parallel, size_t number, size_t count):
+    """Let the kernels work on another library's threads, or on their own again; see csrc/pool.h.
+
+    Parameters
+    ----------
+    parallel, number, count : int
+        Addresses of functions as OpenMP's GOMP_parallel, omp_get_thread_num and omp_get_num_threads; 0: their own.
+    """
+    cdef fr_team team
+    (<size_t *>&team.parallel)[0], (<size_t *>&team.number)[0], (<size_t *>&team.count)[0] = parallel, number, count
+    with nogil:
+        fr_use_team(team)
 
 
 # ---- checks ----

@@ -13,6 +13,9 @@ from fastrnn.torch.accelerating import Replaced, accelerate, restore
 from fastrnn.torch.converting import from_torch, to_torch
 from fastrnn.torch.fallback import FallbackWarning
 from fastrnn.torch.modules import GRU, LSTM, RNN
+from fastrnn.torch.threads import share_threads as _share_threads
+
+_share_threads()
 
 __all__ = [
     "GRU", "LSTM", "RNN", "FallbackWarning", "Replaced", "accelerate", "from_torch", "restore", "to_torch",
