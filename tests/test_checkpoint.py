@@ -51,14 +51,15 @@ def test_killed_at_random_moments_a_training_ends_with_the_same_bits(tmp_path):
     seen = []
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen([sys.executable, SCRIPT, directory, result, str(EPOCHS)], bufsize=1, **pipes) as script:
-        for _ in range(20):
+        while len(seen) < 20 or len(set(seen)) <= 5:  # on a busy machine it takes longer to get anywhere
+            assert len(seen) < 200
             process = begun(script)
-            time.sleep(float(rng.uniform(0, seconds / 25)))  # so that it does not come to its end before the last
+            longest = seconds / 25 * max(1, len(seen) / 20)  # so that it does not come to its end before the last
+            time.sleep(float(rng.uniform(0, longest)))
             os.kill(process, signal.SIGKILL)
             assert ended(script)[0] == -signal.SIGKILL
             seen.append(read(directory / NAME)["trainer"]["updates"] if (directory / NAME).exists() else 0)
         assert seen == sorted(seen)
-        assert len(set(seen)) > 5
         begun(script)
         assert ended(script) == (0, [])
     model, metadata = load_with_metadata(result)
