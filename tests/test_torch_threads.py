@@ -64,8 +64,7 @@ def test_a_team_is_asked_for_as_many_as_may_work_and_may_be_smaller():
     finally:
         _kernels.use_team(0, 0, 0)
     expect_same(got, expected)
-    assert len(asked) == 8  # forwards and back, two layers in two directions
-    assert set(asked) == {(3, 0)}
+    assert set(asked) == {(3, 0)}  # not at every call where others want the cores: then one thread works alone
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks")
