@@ -1,4 +1,4 @@
-/* One small pool of threads, the one stateful file of the kernels.
+/* One small pool of threads, or another library's in its place: the one stateful file of the kernels.
  *
  * A worker that has nothing to do spins for a moment, since the next call often follows at once, and then sleeps
  * until a job comes that needs it: jobs of few threads leave alone those that were made for a larger one.

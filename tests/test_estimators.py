@@ -170,7 +170,7 @@ def test_the_model_inside_can_be_saved_and_streamed(tmp_path):
     estimator.model_.save(tmp_path / "model.safetensors")
     loaded = fastrnn.load(tmp_path / "model.safetensors")
     x = estimator.scaler_.transform(X[0])
-    np.testing.assert_allclose(loaded.predict_proba(x[None])[0], estimator.predict_proba(X)[0], rtol=1e-5)
+    np.testing.assert_allclose(loaded.predict_proba(x[None])[0], estimator.predict_proba(X)[0], rtol=1e-6)
     stream = estimator.model_.stream()
     labels = [estimator.classes_[stream.step(step).argmax()] for step in x.astype(np.float32)]
     assert labels == estimator.predict(X)[0].tolist()

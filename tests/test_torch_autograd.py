@@ -157,7 +157,9 @@ def test_gradients_add_up_as_in_torch():
     for module in (theirs, ours):
         for part in (x, x * 2):
             module(part)[0].sum().backward()
-    expect_equal([one.grad for one in ours.parameters()], [one.grad for one in theirs.parameters()], 1e-5)
+    expect_equal(
+        [one.grad for one in ours.parameters()], [one.grad for one in theirs.parameters()], 2 * rounding(ours, 5, 2)
+    )
 
 
 # ---- dropout ----
@@ -173,7 +175,8 @@ def test_dropout_drops_its_share_between_layers_in_training_alone():
     output = module(x)[0]
     kept = output != 0
     assert abs(kept.double().mean().item() - 0.7) < 5 * (0.3 * 0.7 / output.numel()) ** 0.5
-    torch.testing.assert_close(output[kept], torch.full_like(output[kept], 1e-3 / 0.7), rtol=1e-5, atol=0)
+    # tanh x = x (1 - x²/3 + …) twice, of 1e-3 and of that / 0.7: 1e-6 less
+    torch.testing.assert_close(output[kept], torch.full_like(output[kept], 1e-3 / 0.7), rtol=2e-6, atol=0)
     assert not torch.equal(module(x)[0], output)
     torch.manual_seed(5)
     first = module(x)[0]
@@ -258,7 +261,9 @@ def test_checkpointing_gives_the_same_gradients():
             module.zero_grad()
             start = x.clone().requires_grad_()
             torch.utils.checkpoint.checkpoint(module, start, use_reentrant=reentrant)[0].sum().backward()
-        expect_equal([one.grad for one in ours.parameters()], [one.grad for one in theirs.parameters()], 1e-5)
+        expect_equal(
+            [one.grad for one in ours.parameters()], [one.grad for one in theirs.parameters()], 2 * rounding(ours, 5, 2)
+        )
 
 
 def test_what_is_kept_may_lie_elsewhere_meanwhile():

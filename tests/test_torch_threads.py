@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import sys
 
 import numpy as np
@@ -72,7 +73,8 @@ def test_a_team_is_asked_for_as_many_as_may_work_and_may_be_smaller():
 def test_the_child_of_a_fork_has_threads_of_its_own():
     expected = results(2)
     pid = os.fork()
-    if not pid:  # OpenMP's threads are not in here: to wait for them would be for ever
+    if not pid:
+        signal.alarm(60)  # OpenMP's threads are not in here: to wait for them would be for ever
         same = all(np.array_equal(one, other) for one, other in zip(results(2), expected, strict=True))
         os._exit(0 if same else 1)
     assert os.waitpid(pid, 0)[1] == 0

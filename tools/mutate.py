@@ -298,6 +298,7 @@ MUTATIONS = [
     Mutation("subnormals kept in backward", BACKWARD, "const fp_mode before = flush_denormals();", "const fp_mode before = flush_denormals();\n    restore_mode(before);"),
     # threads
     Mutation("one worker too few is waited for", POOL, "== workers - 1) {", "== workers - 2 + (workers == 2)) {"),
+    Mutation("a child works on its parent's team", POOL, ", team = (fr_team){0}", "", ("torch_threads",)),
     Mutation("a child keeps its parent's threads", POOL, "started = 0, patience = 0, team", "patience = 0, team"),
     Mutation("a nested call waits for the pool", POOL, "!try_lock(&in_use)", "(lock(&in_use), 0)"),
     Mutation("a worker's share given to two", POOL, "work_on(body_of_job, context_of_job, w->number, workers)", "work_on(body_of_job, context_of_job, w->number == 3 ? 2 : w->number, workers)"),

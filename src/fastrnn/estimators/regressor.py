@@ -152,7 +152,7 @@ class SequenceRegressor(RegressorMixin, Pooling):
         tags.target_tags.multi_output = True
         return tags
 
-    def _read_targets(self, y: Any, x: Sequences, *, goes_on: bool, classes: Any) -> Array:  # noqa: ARG002
+    def _read_targets(self, y: Any, x: Sequences, *, goes_on: bool, classes: Any) -> Array:  # noqa: ARG002 - of those that tell classes
         columns = read_columns(y, x, self.n_outputs_ if goes_on else None, "sequence")
         self._flat = axes_of(y) == 1
         return columns

@@ -142,7 +142,7 @@ class LSTM(Kernels, nn.LSTM):
     `torch.manual_seed` decides them too. What the kernels do not cover PyTorch computes: tensors on other devices or of
     other dtypes than float32 and float64, ``proj_size``, automatic mixed precision, transforms of `torch.func`, and
     gradients of gradients or many at once. Says so once (`FallbackWarning`). The number of threads is the smaller one
-    of PyTorch's and fastrnn's.
+    of PyTorch's and fastrnn's; on Linux they are PyTorch's own.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ class Contestant(ABC):
 
     @abstractmethod
     def call(self) -> Any:
-        """Do what is timed: all of a sequence, one step of a stream or of an optimiser, an epoch, a fit."""
+        """Do what is timed: all of a sequence, one step of a stream or of an optimiser, an update, an epoch, a fit."""
 
     @abstractmethod
     def arrays(self) -> Mapping[str, Array]:
